@@ -6,3 +6,5 @@
 
 pub mod error;
 pub mod model;
+pub mod query;
+pub mod wire;

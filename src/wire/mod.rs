@@ -1,0 +1,6 @@
+//! local
+mod decode;
+mod encode;
+mod messages;
+mod numeric;
+mod text;
