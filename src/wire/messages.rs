@@ -76,7 +76,12 @@ pub(crate) struct Bind {
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The message was read to its end; the connection can go on.
-    Message(Error),
+    Message {
+        /// What is wrong with it.
+        error: Error,
+        /// Whether it was of the extended protocol, where a Sync follows.
+        extended: bool,
+    },
     /// The stream is out of step.
     Stream(Error),
 }
@@ -84,7 +89,7 @@ pub(crate) enum Fault {
 /// Takes the next request from the buffer; `None` if it is not there in full.
 ///
 /// # Errors
-/// [`Fault::Stream`] for an unknown message or an impossible length, [`Fault::Message`] for bad contents.
+/// [`Fault::Stream`] for an unknown message or an impossible length, [`Fault::Message`] for bad contents
 pub(crate) fn take(buffer: &mut BytesMut) -> std::result::Result<Option<Request>, Fault> {
     let Some(header) = buffer.get(..5) else { return Ok(None) };
     let kind = header[0];
@@ -101,7 +106,9 @@ pub(crate) fn take(buffer: &mut BytesMut) -> std::result::Result<Option<Request>
     }
     let mut body = buffer.split_to(length + 1);
     body.advance(5);
-    read(kind, &mut Reader(body.freeze())).map(Some).map_err(Fault::Message)
+    let extended = !matches!(kind, b'Q' | b'F');
+    let request = read(kind, &mut Reader(body.freeze()));
+    request.map(Some).map_err(|error| Fault::Message { error, extended })
 }
 
 fn length_max(kind: u8) -> Option<usize> {
@@ -240,7 +247,7 @@ mod tests {
         let shown = match take(&mut BytesMut::from(bytes)) {
             Ok(Some(request)) => format!("{request:?}"),
             Ok(None) => "more".to_owned(),
-            Err(Fault::Message(error)) => format!("message {} {error}", error.code()),
+            Err(Fault::Message { error, .. }) => format!("message {} {error}", error.code()),
             Err(Fault::Stream(error)) => format!("stream {} {error}", error.code()),
         };
         assert_eq!(shown, expected);

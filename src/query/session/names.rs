@@ -29,7 +29,7 @@ use sqlparser::ast::{DataType as SqlType, ObjectName, Statement, TimezoneInfo, v
 use crate::error::{Error, Result, SqlState};
 use crate::model::column::UTC;
 use crate::query::error::{external, from_datafusion, position};
-use crate::query::postgres::types::METADATA_KEY;
+use crate::query::postgres::types::{METADATA_KEY, PgType, by_name};
 
 /// Where the tables of one statement are.
 pub(super) struct Names<'a> {
@@ -274,13 +274,13 @@ impl TypePlanner for Types {
     }
 }
 
-/// The type that a name in SQL stands for, as PREPARE lists them.
+/// The type that a name in SQL stands for, as PREPARE lists them, with its number.
 ///
 /// # Errors
 /// `42704`.
-pub(super) fn type_named(name: &str) -> Result<DataType> {
-    crate::query::postgres::types::by_name(name)
-        .and_then(|entry| crate::query::postgres::types::PgType::to_arrow(entry.oid))
+pub(super) fn type_named(name: &str) -> Result<(u32, DataType)> {
+    by_name(name)
+        .and_then(|entry| PgType::to_arrow(entry.oid).map(|ty| (entry.oid, ty)))
         .ok_or_else(|| {
             let message = format!("type \"{name}\" does not exist");
             Error::new(SqlState::UNDEFINED_OBJECT, message)
