@@ -4,5 +4,13 @@
 //! `model`, `env`, `error`; then `graph`, `merge`, `ingest`; then `catalog`, `storage`; then `engine`,
 //! `query`, `wire`, `server`. ARCHITECTURE.md tells the story of a row and of a query through them.
 
+pub mod catalog;
+pub mod engine;
+pub mod env;
 pub mod error;
+pub mod graph;
+pub mod ingest;
+pub mod merge;
 pub mod model;
+pub mod query;
+pub mod storage;
