@@ -165,15 +165,19 @@ fn spelling_and_order_do_not_matter() {
     );
 }
 
+/// A syntax error at a token, with the position of it.
+fn near(text: &str, token: &str, position: usize) {
+    check(text, &format!("42601 syntax error at or near \"{token}\" @{position}"));
+}
+
+/// A syntax error behind the last token.
+fn end(text: &str) {
+    let position = text.chars().count() + 1;
+    check(text, &format!("42601 syntax error at end of input @{position}"));
+}
+
 #[test]
-fn syntax_errors_point_at_the_token() {
-    let near = |text: &str, token: &str, position: usize| {
-        check(text, &format!("42601 syntax error at or near \"{token}\" @{position}"));
-    };
-    let end = |text: &str| {
-        let position = text.chars().count() + 1;
-        check(text, &format!("42601 syntax error at end of input @{position}"));
-    };
+fn syntax_errors_of_namespaces_point_at_the_token() {
     end("CREATE NAMESPACE");
     end("CREATE NAMESPACE IF NOT EXISTS");
     end("CREATE NAMESPACE é KIND");
@@ -203,6 +207,10 @@ fn syntax_errors_point_at_the_token() {
     near("ALTER NAMESPACE a SET RANK 1 SET UNIQUE", "SET", 30);
     near("DROP NAMESPACE a, b", ",", 17);
     near("DROP NAMESPACE IF NOT EXISTS a", "NOT", 19);
+}
+
+#[test]
+fn syntax_errors_of_datasets_point_at_the_token() {
     end("CREATE DATASET a");
     end("CREATE DATASET a (b TEXT");
     end("CREATE DATASET a (b TEXT) WITH");
@@ -220,6 +228,10 @@ fn syntax_errors_point_at_the_token() {
     end("ALTER DATASET a ADD COLUMN b");
     near("ALTER DATASET a b", "b", 17);
     near("DROP DATASET a RESTRICT CASCADE", "CASCADE", 25);
+}
+
+#[test]
+fn syntax_errors_of_merge_policies_point_at_the_token() {
     end("CREATE MERGE POLICY");
     end("CREATE MERGE POLICY a MERGE BY");
     end("CREATE MERGE POLICY a MERGE b BY precedence(c");
@@ -236,6 +248,10 @@ fn syntax_errors_point_at_the_token() {
     near("CREATE OR REPLACE MERGE POLICY IF NOT EXISTS a", "NOT", 35);
     near("ALTER MERGE POLICY a SET UNIQUE", "UNIQUE", 26);
     end("ALTER MERGE POLICY a");
+}
+
+#[test]
+fn syntax_errors_of_other_statements_point_at_the_token() {
     end("SHOW CREATE NAMESPACE");
     near("SHOW CREATE DATASET a b", "b", 23);
     end("COPY crm");
@@ -249,7 +265,7 @@ fn syntax_errors_point_at_the_token() {
 }
 
 #[test]
-fn other_errors_say_what_and_where() {
+fn other_errors_of_namespaces_say_what_and_where() {
     check("CREATE NAMESPACE 'a", "42601 unterminated quoted string at or near \"'a\" @18");
     check("CREATE NAMESPACE a RANK 0", "22023 rank 0 is out of range @25");
     check("CREATE NAMESPACE a RANK 1000001", "22023 rank 1000001 is out of range @25");
@@ -273,12 +289,20 @@ fn other_errors_say_what_and_where() {
         "ALTER NAMESPACE IF EXISTS a SET UNIQUE",
         "0A000 ALTER NAMESPACE IF EXISTS is not supported @17",
     );
+}
+
+#[test]
+fn other_errors_of_names_say_what_and_where() {
     check("DROP NAMESPACE a CASCADE", "0A000 DROP ... CASCADE is not supported @18");
     check("DROP DATASET selfsame.a", "3F000 schema \"selfsame\" has no datasets @14");
     check(
         "DROP DATASET a.b.c.d",
         "42601 improper qualified name (too many dotted names): a.b.c.d @14",
     );
+}
+
+#[test]
+fn other_errors_of_datasets_say_what_and_where() {
     for (words, name) in [
         ("NOT NULL", "NOT NULL"),
         ("PRIMARY KEY", "PRIMARY KEY"),
@@ -315,6 +339,10 @@ fn other_errors_say_what_and_where() {
         "22023 parameter \"upsert\" specified more than once @49",
     );
     check("ALTER DATASET a DROP COLUMN b", "0A000 ALTER DATASET ... DROP is not supported @17");
+}
+
+#[test]
+fn other_errors_of_merge_policies_say_what_and_where() {
     check("CREATE MERGE POLICY a STITCH NONE", "0A000 STITCH NONE is not supported yet @23");
     check(
         "CREATE MERGE POLICY a MERGE BY latest MERGE BY max",
