@@ -34,7 +34,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// `42601` for what is no token, such as a quote without an end.
-    pub fn new(text: &'a str) -> Result<Self> {
+    pub fn try_new(text: &'a str) -> Result<Self> {
         // The tokenizer has words of its own for these, and the wrong place for some.
         check_terminated(text)?;
         let mut tokens = Vec::new();
@@ -299,7 +299,7 @@ mod tests {
         read: impl Fn(&mut Cursor<'a>) -> Result<T>,
         expected: &str,
     ) {
-        let found = match Cursor::new(text).and_then(|mut cursor| read(&mut cursor)) {
+        let found = match Cursor::try_new(text).and_then(|mut cursor| read(&mut cursor)) {
             Ok(value) => format!("{value:?}"),
             Err(error) => {
                 format!("{} {error} @{}", error.code(), error.get_position().unwrap_or(0))

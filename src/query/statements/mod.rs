@@ -1,6 +1,6 @@
 //! Our own SQL statements: from the text of a query string to what the user said.
 //!
-//! [`split`] cuts a query string into statements. [`parse`] looks at the first words of one: if they are
+//! [`split()`] cuts a query string into statements. [`parse`] looks at the first words of one: if they are
 //! those of a statement in [`ALL`], a [`Cursor`] over its tokens goes to that statement's file and comes
 //! back as a [`Parsed`]; any other statement is plain SQL, at the price of that look. Nothing here knows
 //! what exists: whether a definition may be is for `catalog` to say, and `session` runs it.
@@ -122,7 +122,7 @@ pub fn parse(text: &str) -> Result<Option<Parsed>> {
     let Some(statement) = ALL.iter().find(|statement| statement.begins(words)) else {
         return unsupported::refuse(text, words).map(|()| None);
     };
-    let mut cursor = Cursor::new(text)?;
+    let mut cursor = Cursor::try_new(text)?;
     let parsed = statement.parse(&mut cursor)?;
     if parsed.is_some() {
         cursor.end()?;

@@ -24,6 +24,6 @@ const NOT_YET: &[&str] = &[
 /// `0A000` with the statement's name.
 pub(crate) fn refuse(text: &str, words: &[&str]) -> Result<()> {
     let Some(name) = NOT_YET.iter().find(|name| begins_with(name, words)) else { return Ok(()) };
-    let position = Cursor::new(text)?.position();
+    let position = Cursor::try_new(text)?.position();
     Err(Error::unsupported(format!("{name} is not supported yet")).at(position))
 }

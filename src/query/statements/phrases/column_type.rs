@@ -160,7 +160,7 @@ mod tests {
     /// The type as the catalog prints it, or the error with its place.
     fn check(text: &str, expected: &str) {
         let read = |text| {
-            let mut cursor = Cursor::new(text)?;
+            let mut cursor = Cursor::try_new(text)?;
             let ty = column_type(&mut cursor)?;
             cursor.end().map(|()| ty)
         };
