@@ -17,6 +17,10 @@ pub const IDENTITY_BYTES_MAX: usize = 1024;
 /// The most usable identities that one row may name (spec 5.1).
 pub const IDENTITIES_PER_ROW_MAX: usize = 20;
 
+/// The greatest rank that a statement may give: ranks only order namespaces, and the sum of two must fit
+/// its type however many namespaces are added after the last.
+pub const RANK_MAX: u32 = 1_000_000;
+
 /// Values that identify nobody, in any namespace, compared in lower case (spec 5.1).
 pub const BLOCKED_EVERYWHERE: &[&str] =
     &["0", "0000", "null", "none", "unknown", "undefined", "n/a", "anonymous", "invalid"];
