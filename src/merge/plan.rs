@@ -103,6 +103,11 @@ impl MergePlan {
         self.attributes[attribute].call.to_string()
     }
 
+    /// Whether the order of fragments alone decides an attribute, so that its values are only carried.
+    pub fn is_decided_by_order(&self, attribute: usize) -> bool {
+        matches!(self.attributes[attribute].strategy.rule(), Rule::Order(_))
+    }
+
     pub(super) fn attribute(&self, attribute: usize) -> Result<&Planned> {
         self.attributes
             .get(attribute)

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
-    Array, ArrayRef, Int64Array, ListBuilder, RecordBatch, StringViewBuilder,
-    TimestampMicrosecondArray, UInt32Array,
+    Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringViewBuilder,
+    TimestampMicrosecondArray,
 };
-use arrow::datatypes::SchemaRef;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::catalog::attributes::Attribute;
 use crate::engine::index::{RowLocation, Totals};
@@ -22,7 +23,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::merge::operator::{Columns, Fragments, merge};
 use crate::merge::plan::MergePlan;
-use crate::model::column::UTC;
+use crate::model::column::{ColumnType, UTC};
 use crate::model::dataset::{Dataset, Role, Upsert};
 use crate::storage::part::Part;
 
@@ -60,7 +61,8 @@ struct Facts {
 impl<'a> Builder<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, shape: &'a Shape) -> Result<Self> {
         let catalog = snapshot.catalog();
-        let plan = catalog.merge_plan(&shape.policy)?;
+        let shown = catalog.merge_plan(&shape.policy)?;
+        let plan = working_plan(shape, &shown)?;
         let datasets = catalog.record_datasets();
         let mut first_group = vec![None; snapshot.state.slots.bound()];
         let mut groups = Vec::new();
@@ -82,7 +84,7 @@ impl<'a> Builder<'a> {
         let names = catalog.datasets.values().map(|dataset| (dataset.id, dataset.name.as_str()));
         Ok(Self {
             snapshot,
-            schema: schema_of(&plan),
+            schema: schema_of(&shown),
             plan,
             attributes: &shape.attributes,
             datasets,
@@ -165,8 +167,7 @@ impl<'a> Builder<'a> {
 
     /// Whether an attribute is merged as identity numbers.
     fn by_number(&self, attribute: usize) -> bool {
-        let attribute_is_identity = self.attributes[attribute].namespace.is_some();
-        attribute_is_identity && self.plan.is_decided_by_order(attribute)
+        is_by_number(&self.plan, &self.attributes[attribute], attribute)
     }
 
     /// A merged column as it is shown.
@@ -174,11 +175,9 @@ impl<'a> Builder<'a> {
         if !self.by_number(attribute) {
             return Ok(column);
         }
-        // Where no fragment has a value, the operator knows no numbers and gives nulls of the type.
-        match column.as_any().downcast_ref::<UInt32Array>() {
-            Some(numbers) => Ok(Arc::new(self.snapshot.identity_texts(numbers)?)),
-            None => Ok(column),
-        }
+        let numbers = cast(&column, &DataType::UInt32)
+            .map_err(|error| Error::internal(format!("identities are not numbers: {error}")))?;
+        Ok(Arc::new(self.snapshot.identity_texts(numbers.as_primitive())?))
     }
 
     fn read(&self, batch: usize, attribute: usize) -> Result<Option<ArrayRef>> {
@@ -191,6 +190,7 @@ impl<'a> Builder<'a> {
         if column.is_some_and(|column| matches!(column.role, Role::Identity(_))) {
             let numbers = part.identities(*group, name)?;
             if self.by_number(attribute_number) {
+                let numbers: Int64Array = numbers.unary(i64::from);
                 return Ok(Some(Arc::new(numbers)));
             }
             return Ok(Some(Arc::new(self.snapshot.identity_texts(&numbers)?)));
@@ -226,6 +226,24 @@ impl<'a> Builder<'a> {
             Arc::new(datasets.finish()),
         ]
     }
+}
+
+/// Whether an attribute can be merged as identity numbers: it shows identities, and is only carried.
+fn is_by_number(plan: &MergePlan, attribute: &Attribute, at: usize) -> bool {
+    attribute.namespace.is_some() && plan.is_decided_by_order(at)
+}
+
+/// The plan that merges identity numbers where it can.
+fn working_plan(shape: &Shape, shown: &MergePlan) -> Result<MergePlan> {
+    let names: Vec<String> = shape.datasets.iter().map(|(_, name, _)| name.clone()).collect();
+    let attributes = shape.attributes.iter().enumerate().map(|(at, attribute)| {
+        let ty = match is_by_number(shown, attribute, at) {
+            true => ColumnType::BigInt,
+            false => attribute.ty.clone(),
+        };
+        crate::merge::plan::Attribute { name: attribute.name.clone(), ty }
+    });
+    MergePlan::try_new(&shape.policy, &names, &attributes.collect::<Vec<_>>())
 }
 
 /// What is counted of one person.

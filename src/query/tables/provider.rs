@@ -11,7 +11,7 @@ use datafusion::common::stats::Precision;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::query::error::to_datafusion;
+use crate::query::error::external;
 use crate::query::tables::dataset::DatasetTable;
 use crate::query::tables::lookup;
 use crate::query::tables::profiles::Profiles;
@@ -128,7 +128,7 @@ impl Provider {
         table: Arc<dyn VirtualTable>,
     ) -> Result<Self> {
         let snapshot = binding.snapshot();
-        let schema = table.bound_schema(binding, &snapshot).map_err(to_datafusion)?;
+        let schema = table.bound_schema(binding, &snapshot).map_err(external)?;
         let name = match schema_name {
             "public" => name.to_owned(),
             _ => format!("{schema_name}.{name}"),
@@ -183,7 +183,7 @@ impl TableProvider for Provider {
         let snapshot = self.binding.snapshot();
         let found = lookup::find(filters, &self.lookups, &snapshot);
         let profiles = found.as_ref().map(|lookup| lookup.profiles.as_slice());
-        let groups = self.table.groups(&self.binding, profiles).map_err(to_datafusion)?;
+        let groups = self.table.groups(&self.binding, profiles).map_err(external)?;
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let physical = |filter: &Expr| state.create_physical_expr(filter.clone(), &schema);
         let scan = ScanExec::try_new(ScanParts {

@@ -25,7 +25,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
 
-use crate::query::error::to_datafusion;
+use crate::query::error::external;
 use crate::query::tables::RowGroup;
 
 /// Rows of a batch that goes downstream.
@@ -269,7 +269,7 @@ impl Reader {
         let rows = group.row_count();
         let mut mask: Option<BooleanArray> = None;
         for (expr, columns, schema) in &self.filters {
-            let columns = columns.iter().map(|at| group.column(*at).map_err(to_datafusion));
+            let columns = columns.iter().map(|at| group.column(*at).map_err(external));
             let batch = batch(schema, columns.collect::<Result<_>>()?, rows)?;
             let passed = expr.evaluate(&batch)?.into_array(rows)?;
             let passed = passed.as_any().downcast_ref::<BooleanArray>();
@@ -287,7 +287,7 @@ impl Reader {
         let mask = mask.filter(|mask| mask.true_count() < rows);
         let rows = mask.as_ref().map_or(rows, BooleanArray::true_count);
         let column = |at: &usize| -> Result<ArrayRef> {
-            let column = group.column(*at).map_err(to_datafusion)?;
+            let column = group.column(*at).map_err(external)?;
             match &mask {
                 Some(mask) => Ok(filter(column.as_ref(), mask)?),
                 None => Ok(column),
