@@ -5,4 +5,5 @@
 //! `query`, `wire`, `server`. ARCHITECTURE.md tells the story of a row and of a query through them.
 
 pub mod error;
+pub mod ingest;
 pub mod model;
