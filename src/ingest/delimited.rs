@@ -73,6 +73,8 @@ impl Rules {
         let mut rows = RowBuilder::new(target, options);
         while let Some(record) = splitter.next()? {
             if self.end == Some(record.bytes) {
+                // To the end all the same: damage behind it is damage of the file.
+                splitter.skip_rest()?;
                 break;
             }
             // Blank lines are no rows, unless one empty value is all that a row has.

@@ -108,6 +108,20 @@ impl Splitter {
         }
     }
 
+    /// Reads the rest of the source and forgets it.
+    ///
+    /// # Errors
+    /// As [`Source::fill`].
+    pub(crate) fn skip_rest(&mut self) -> Result<()> {
+        self.done = (0, 0);
+        loop {
+            self.source.consume(self.source.unread().len());
+            if !self.source.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
     fn give(&self, length: usize, fault: Option<Fault>) -> Record<'_> {
         let bytes = &self.source.unread()[..length];
         Record { line: self.line, bytes, fields: &self.scan.fields, fault }

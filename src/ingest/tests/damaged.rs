@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Read, Write};
 
-use super::{check, describe, read};
+use super::{check, describe, outcome, read, stream};
 use crate::error::{Error, SqlState};
 use crate::ingest::Input;
 
@@ -170,7 +170,7 @@ const RECORDS: &[(&str, &[u8], &str)] = &[
     (
         "parquet",
         b"",
-        "error 22P04: Parquet file is damaged or none (EOF: file size of 0 is less than footer)",
+        "error 22P04: Parquet file is damaged or none (EOF: Parquet file too small. Size is 0 but need 8)",
     ),
     (
         "parquet",
@@ -248,9 +248,10 @@ fn every_cut_and_every_flipped_byte_of_a_compressed_stream_ends_the_load() {
         for at in 4..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x55;
-            let outcome = check("csv", "a int4", &bytes);
-            let told = outcome.starts_with(&format!("error 22P04: {name} stream is "));
-            // Some bytes of the headers (times, systems) mean nothing to the content.
+            let outcome = outcome("csv", "a int4", stream(&bytes));
+            // What was unpacked wrongly may fail before its checksum does; some bytes of the
+            // headers (times, systems) mean nothing to the content.
+            let told = outcome.starts_with("error ");
             assert!(told || outcome == intact, "{name} flipped at {at}: {outcome}");
         }
         let trailing = [whole.as_slice(), b"rubbish"].concat();

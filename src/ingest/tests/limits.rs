@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{check, describe, read};
+use super::{check, describe, read, stream};
 use crate::ingest::{
     BATCH_BYTES_MAX, FILE_COLUMNS_MAX, Input, PARQUET_STREAM_BYTES_MAX, RAW_BYTES_MAX,
     RECORD_BYTES_MAX,
@@ -33,7 +33,7 @@ fn a_record_that_is_too_long_is_skipped_to_the_next_line() {
 #[test]
 fn a_record_of_just_the_limit_is_read() {
     let text = format!("a\n{}\n", "x".repeat(RECORD_BYTES_MAX));
-    let input = Input::Stream(Box::new(std::io::Cursor::new(text)));
+    let input = stream(text);
     let sink = read("csv", "a text", input).unwrap();
     assert_eq!(sink.rows[0].1.len(), RECORD_BYTES_MAX);
     assert_eq!(sink.raws[0].len(), RAW_BYTES_MAX);
@@ -43,7 +43,7 @@ fn a_record_of_just_the_limit_is_read() {
 fn a_batch_ends_at_its_bytes() {
     let value = "x".repeat(BATCH_BYTES_MAX / 4);
     let text = format!("a\n{value}\n{value}\n{value}\n{value}\n{value}\n");
-    let input = Input::Stream(Box::new(std::io::Cursor::new(text)));
+    let input = stream(text);
     let sink = read("csv", "a text", input).unwrap();
     let sizes: Vec<_> = sink.batches.iter().map(|batch| batch.num_rows()).collect();
     assert_eq!(sizes, [4, 1]);

@@ -8,7 +8,6 @@ mod values;
 
 use std::io::{Cursor, Read};
 
-use arrow::array::Array;
 use arrow::array::RecordBatch;
 use arrow::util::display::ArrayFormatter;
 
@@ -42,7 +41,7 @@ impl Sink for Collector {
             self.rows.push((rows.lines[row], values.join("|")));
             self.raws.push((rows.raw)(row));
         }
-        self.batches.push(rows.batch);
+        self.batches.push(rows.batch.clone());
         Ok(())
     }
 
@@ -125,17 +124,20 @@ fn read(format: &str, columns: &str, input: Input) -> std::result::Result<Collec
     Ok(sink)
 }
 
+fn outcome(format: &str, columns: &str, input: Input) -> String {
+    read(format, columns, input).map_or_else(|error| describe(&error), |sink| sink.text())
+}
+
+fn stream(bytes: impl AsRef<[u8]>) -> Input {
+    Input::Stream(Box::new(Cursor::new(bytes.as_ref().to_vec())))
+}
+
 fn check(format: &str, columns: &str, bytes: impl AsRef<[u8]>) -> String {
     // Each byte on its own, so that every border between two reads is tried as well as none.
     let bytes = bytes.as_ref().to_vec();
-    let whole = Input::Stream(Box::new(Cursor::new(bytes.clone())));
-    let outcome = |input| match read(format, columns, input) {
-        Ok(sink) => sink.text(),
-        Err(error) => describe(&error),
-    };
-    let text = outcome(whole);
+    let text = outcome(format, columns, stream(&bytes));
     if bytes.len() < 10_000 {
-        let single = outcome(Input::Stream(Box::new(Single(Cursor::new(bytes)))));
+        let single = outcome(format, columns, Input::Stream(Box::new(Single(Cursor::new(bytes)))));
         assert_eq!(text, single, "the outcome depends on how reads are cut");
     }
     text
