@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, StringViewArray, StringViewBuilder, UInt32Array};
+use arrow::array::{StringViewArray, StringViewBuilder, UInt32Array};
 
 use crate::catalog::Catalog;
 use crate::engine::state::State;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringViewBuilder,
+    ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringViewBuilder,
     TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
