@@ -103,8 +103,9 @@ impl Catalog {
     }
 
     fn create_namespace(&mut self, definition: &Definition) -> Result<Option<String>> {
-        let Definition::CreateNamespace { name, kind, rank, unique, normalization, blocked, .. } =
-            definition
+        let Definition::CreateNamespace {
+            name, kind, rank, unique, normalization, blocked, ..
+        } = definition
         else {
             return Err(Error::internal("not a namespace definition"));
         };
@@ -175,9 +176,11 @@ impl Catalog {
 
     fn drop_namespace(&mut self, name: &str) -> Result<Option<String>> {
         if let Some(dataset) = self.user_of(name) {
-            let message = format!("cannot drop namespace \"{name}\": dataset \"{dataset}\" uses it");
-            return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message)
-                .hint("drop the dataset first"));
+            let message =
+                format!("cannot drop namespace \"{name}\": dataset \"{dataset}\" uses it");
+            return Err(
+                Error::new(SqlState::DEPENDENT_OBJECTS, message).hint("drop the dataset first")
+            );
         }
         self.namespaces.remove(name);
         Ok(None)
@@ -185,9 +188,8 @@ impl Catalog {
 
     /// A dataset that has an identity column of the namespace.
     fn user_of(&self, namespace: &str) -> Option<&str> {
-        let uses = |dataset: &&Dataset| {
-            dataset.identity_columns().any(|(_, used)| used == namespace)
-        };
+        let uses =
+            |dataset: &&Dataset| dataset.identity_columns().any(|(_, used)| used == namespace);
         self.datasets.values().find(uses).map(|dataset| dataset.name.as_str())
     }
 
@@ -227,7 +229,8 @@ impl Catalog {
         with.datasets.insert(dataset.name.clone(), dataset.clone());
         for policy in self.policies.values() {
             with.check_policy(policy).map_err(|error| {
-                let message = format!("dataset \"{}\" breaks merge policy \"{}\"", dataset.name, policy.name);
+                let message =
+                    format!("dataset \"{}\" breaks merge policy \"{}\"", dataset.name, policy.name);
                 Error::new(error.code(), message).detail(error.message())
             })?;
         }
@@ -313,8 +316,10 @@ impl Catalog {
                 )
         };
         if let Some(policy) = self.policies.values().find(names) {
-            let message =
-                format!("cannot drop dataset \"{name}\": merge policy \"{}\" names it", policy.name);
+            let message = format!(
+                "cannot drop dataset \"{name}\": merge policy \"{}\" names it",
+                policy.name
+            );
             return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message)
                 .hint("drop or replace the policy first"));
         }
@@ -369,7 +374,10 @@ impl Catalog {
         let attributes: Vec<_> = self
             .attributes()
             .into_iter()
-            .map(|attribute| crate::merge::plan::Attribute { name: attribute.name, ty: attribute.ty })
+            .map(|attribute| crate::merge::plan::Attribute {
+                name: attribute.name,
+                ty: attribute.ty,
+            })
             .collect();
         MergePlan::try_new(policy, &datasets, &attributes)
     }
@@ -381,8 +389,9 @@ impl Catalog {
         }
         if name == self.default_policy {
             let message = format!("cannot drop merge policy \"{name}\": it is the default");
-            return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message)
-                .hint("make another one the default first: ALTER MERGE POLICY latest SET DEFAULT"));
+            return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message).hint(
+                "make another one the default first: ALTER MERGE POLICY latest SET DEFAULT",
+            ));
         }
         self.policies.remove(name);
         Ok(None)

@@ -231,6 +231,8 @@ impl Database {
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("commit", &self.snapshot().commit()).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("commit", &self.snapshot().commit())
+            .finish_non_exhaustive()
     }
 }

@@ -54,12 +54,8 @@ impl Snapshot {
         let mut runs = Vec::new();
         for dataset in datasets {
             for (_, part) in self.state.parts(*dataset) {
-                let run = |group| RowRun {
-                    dataset: *dataset,
-                    part: Arc::clone(part),
-                    group,
-                    rows: None,
-                };
+                let run =
+                    |group| RowRun { dataset: *dataset, part: Arc::clone(part), group, rows: None };
                 runs.extend((0..part.group_count()).map(run));
             }
         }
@@ -140,7 +136,8 @@ impl Snapshot {
     /// # Errors
     /// What reading rows may give.
     pub fn link_evidence(&self, profiles: Option<&[u32]>) -> Result<LinkEvidence> {
-        let (mut links, mut sets, mut names) = (Links::default(), DatasetSets::default(), Vec::new());
+        let (mut links, mut sets, mut names) =
+            (Links::default(), DatasetSets::default(), Vec::new());
         self.visit(profiles, |dataset, facts, row| {
             facts.all(row, &mut names);
             links.add(&names, facts.time(row), |set| sets.extend(set, dataset.id));
@@ -218,7 +215,10 @@ impl LinkEvidence {
 }
 
 /// Profile ids of identities, as the column that shows them.
-pub fn profile_column(snapshot: &Snapshot, identities: impl Iterator<Item = Option<u32>>) -> Int64Array {
+pub fn profile_column(
+    snapshot: &Snapshot,
+    identities: impl Iterator<Item = Option<u32>>,
+) -> Int64Array {
     let profile = |identity: u32| snapshot.state.components.profile_of(identity).map(i64::from);
     identities.map(|identity| identity.and_then(profile)).collect()
 }

@@ -3,12 +3,12 @@
 //! Normalises identities and gives them their numbers (spec 5.1), and refuses rows that name nobody.
 //! Runs on the threads of sessions and loads; the writer need not look at a text again.
 
-use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, RecordBatch, StringViewArray, UInt32Array, UInt32Builder,
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringViewArray, UInt32Array,
+    UInt32Builder,
 };
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -50,9 +50,8 @@ pub struct Taken {
 
 /// The Arrow schema of a dataset's declared columns.
 pub fn declared_schema(dataset: &Dataset) -> SchemaRef {
-    let fields = dataset.columns.iter().map(|column| {
-        Field::new(&column.name, column.ty.to_arrow(), true)
-    });
+    let fields =
+        dataset.columns.iter().map(|column| Field::new(&column.name, column.ty.to_arrow(), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -99,36 +98,38 @@ impl Intake {
     /// # Errors
     /// `54000` if the store holds as many identities as it can.
     pub fn take(&self, batch: &RecordBatch) -> Result<Taken> {
+        let numbers = self.numbers(batch)?;
         let mut columns = batch.columns().to_vec();
-        let mut numbers = Vec::with_capacity(self.identities.len());
-        for (at, namespace) in &self.identities {
-            let column = self.numbers(batch.column(*at), namespace)?;
-            numbers.push(column.clone());
-            columns.push(Arc::new(column));
-        }
+        columns.extend(numbers.iter().map(|column| Arc::new(column.clone()) as ArrayRef));
         let refused = self.refused(&numbers, batch.num_rows());
         let batch = RecordBatch::try_new(Arc::clone(&self.stored), columns)
             .map_err(|error| Error::internal(error.to_string()))?;
         keep(batch, refused)
     }
 
-    fn numbers(&self, column: &ArrayRef, namespace: &Namespace) -> Result<UInt32Array> {
-        let texts = cast(column, &DataType::Utf8View)
-            .map_err(|error| Error::internal(error.to_string()))?;
-        let texts = texts.as_any().downcast_ref::<StringViewArray>();
-        let texts = texts.ok_or_else(|| Error::internal("identities are not texts"))?;
-        let mut numbers = UInt32Builder::with_capacity(texts.len());
-        for text in texts {
-            match text.and_then(|text| namespace.identity(text)) {
-                Some(value) => numbers.append_value(self.number(namespace, &value)?),
-                None => numbers.append_null(),
+    /// Numbers of the identities of each identity column. They are given row by row, so that they do
+    /// not depend on how rows were batched.
+    fn numbers(&self, batch: &RecordBatch) -> Result<Vec<UInt32Array>> {
+        let mut columns = Vec::with_capacity(self.identities.len());
+        for (at, namespace) in &self.identities {
+            let texts = cast(batch.column(*at), &DataType::Utf8View)
+                .map_err(|error| Error::internal(error.to_string()))?;
+            let builder = UInt32Builder::with_capacity(batch.num_rows());
+            columns.push((texts, namespace, builder));
+        }
+        for row in 0..batch.num_rows() {
+            for (texts, namespace, numbers) in &mut columns {
+                let texts = texts.as_string_view();
+                let text = texts.is_valid(row).then(|| texts.value(row));
+                match text.and_then(|text| namespace.identity(text)) {
+                    Some(value) => {
+                        numbers.append_value(self.dictionary.intern(namespace.id, &value)?);
+                    }
+                    None => numbers.append_null(),
+                }
             }
         }
-        Ok(numbers.finish())
-    }
-
-    fn number(&self, namespace: &Namespace, value: &Cow<'_, str>) -> Result<u32> {
-        self.dictionary.intern(namespace.id, value)
+        Ok(columns.into_iter().map(|(_, _, mut numbers)| numbers.finish()).collect())
     }
 
     fn refused(&self, numbers: &[UInt32Array], rows: usize) -> Vec<(usize, &'static str, String)> {
@@ -144,7 +145,8 @@ impl Intake {
                 let message = format!("no usable identity in {}", names.join(", "));
                 refused.push((row, NO_IDENTITY, message));
             } else if count > IDENTITIES_PER_ROW_MAX {
-                let message = format!("{count} identities, at most {IDENTITIES_PER_ROW_MAX} are allowed");
+                let message =
+                    format!("{count} identities, at most {IDENTITIES_PER_ROW_MAX} are allowed");
                 refused.push((row, TOO_MANY_IDENTITIES, message));
             }
         }

@@ -137,7 +137,8 @@ fn target(dataset: &Dataset, listed: Option<&[String]>) -> Result<Target> {
     let mut columns: Vec<(String, _)> = Vec::new();
     for name in names {
         let Some(at) = dataset.column(name) else {
-            let message = format!("column \"{name}\" of dataset \"{}\" does not exist", dataset.name);
+            let message =
+                format!("column \"{name}\" of dataset \"{}\" does not exist", dataset.name);
             return Err(Error::new(SqlState::UNDEFINED_COLUMN, message));
         };
         if columns.iter().any(|(known, _)| known == name) {

@@ -49,7 +49,8 @@ impl Shape {
             .iter()
             .map(|dataset| (dataset.id, dataset.name.clone(), dataset.options.clone()))
             .collect();
-        let names = catalog.datasets_in_order().iter().map(|dataset| dataset.name.clone()).collect();
+        let names =
+            catalog.datasets_in_order().iter().map(|dataset| dataset.name.clone()).collect();
         Self { policy: policy.clone(), datasets, attributes: catalog.attributes(), names }
     }
 }

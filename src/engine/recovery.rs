@@ -55,8 +55,10 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
 impl Writer {
     fn load_manifest(&mut self, manifest: &Manifest) -> Result<()> {
         if !manifest.catalog.is_null() {
-            let catalog: Catalog = serde_json::from_value(manifest.catalog.clone())
-                .map_err(|error| Error::corrupted(format!("definitions cannot be read: {error}")))?;
+            let catalog: Catalog =
+                serde_json::from_value(manifest.catalog.clone()).map_err(|error| {
+                    Error::corrupted(format!("definitions cannot be read: {error}"))
+                })?;
             self.state.catalog = Arc::new(catalog);
         }
         let shared = Arc::clone(&self.shared);
@@ -113,7 +115,8 @@ impl Writer {
     /// What is derived from all rows at once, and the first snapshot.
     fn finish_recovery(&mut self) -> Result<()> {
         for dataset in self.state.catalog.datasets.values() {
-            let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id()) else {
+            let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id())
+            else {
                 continue;
             };
             let column = &dataset.columns[at];

@@ -156,7 +156,8 @@ impl State {
             };
             let (Some(head), Some(tail)) = (left.batch(), right.batch()) else { return Ok(()) };
             let (rows, more) = (head.num_rows(), tail.num_rows());
-            if rows > 2 * more || rows + more > COALESCE_ROWS_MAX || head.schema() != tail.schema() {
+            if rows > 2 * more || rows + more > COALESCE_ROWS_MAX || head.schema() != tail.schema()
+            {
                 return Ok(());
             }
             let joined = concat(&[head.clone(), tail.clone()])?;
@@ -221,6 +222,7 @@ fn last_fragment_id(part: &Part) -> Result<i64> {
 
 /// Batches of one schema, put together.
 pub fn concat(batches: &[RecordBatch]) -> Result<RecordBatch> {
-    let schema = batches.first().map(RecordBatch::schema).ok_or_else(|| Error::internal("no batch"))?;
+    let schema =
+        batches.first().map(RecordBatch::schema).ok_or_else(|| Error::internal("no batch"))?;
     concat_batches(&schema, batches).map_err(|error| Error::internal(error.to_string()))
 }

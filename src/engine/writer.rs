@@ -14,7 +14,9 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::engine::database::{Defined, Shared};
 use crate::engine::intake::stored_schema;
-use crate::engine::internal::{INGESTS, Ingest, REJECTS, ingest_batch, ingests_schema, rejects_schema};
+use crate::engine::internal::{
+    INGESTS, Ingest, REJECTS, ingest_batch, ingests_schema, rejects_schema,
+};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, concat};
 use crate::engine::touched::Touched;
@@ -185,11 +187,7 @@ impl Writer {
         Ok(Defined { changed: true, notice: applied.notice })
     }
 
-    fn commit(
-        &mut self,
-        pending: Pending,
-        touched: &mut Vec<(u64, Touched)>,
-    ) -> Result<u64> {
+    fn commit(&mut self, pending: Pending, touched: &mut Vec<(u64, Touched)>) -> Result<u64> {
         let before = self.state.clone();
         match self.try_commit(pending) {
             Ok((rows, change)) => {

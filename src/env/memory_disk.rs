@@ -51,7 +51,8 @@ impl MemoryDisk {
             if contents.dirty {
                 bytes.resize(bytes.len().max(contents.written.len()), 0);
                 let differs = |at: &usize| contents.written.get(*at) != bytes.get(*at);
-                let torn: Vec<usize> = (0..contents.written.len()).filter(differs).take(kept).collect();
+                let torn: Vec<usize> =
+                    (0..contents.written.len()).filter(differs).take(kept).collect();
                 torn.into_iter().for_each(|at| bytes[at] = contents.written[at]);
             }
             let contents = Contents { written: bytes.clone(), synced: bytes, dirty: false };

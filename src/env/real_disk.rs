@@ -39,10 +39,7 @@ impl RealDisk {
     }
 }
 
-fn context<'a>(
-    doing: &'a str,
-    path: &'a Path,
-) -> impl FnOnce(std::io::Error) -> Error + use<'a> {
+fn context<'a>(doing: &'a str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + use<'a> {
     move |error| Error::io(format!("{doing} \"{}\"", path.display()), &error)
 }
 

@@ -160,7 +160,8 @@ impl Dictionary {
         }
         entries.put(number, namespace, text);
         let rehash = |(_, number): &(u32, u32)| {
-            let (namespace, text) = entries.get(*number).expect("every number in a shard was stored");
+            let (namespace, text) =
+                entries.get(*number).expect("every number in a shard was stored");
             self.hash(namespace, text)
         };
         shard.insert_unique(hash, (hash as u32, number), rehash);

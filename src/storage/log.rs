@@ -283,6 +283,9 @@ mod tests {
         let long = vec![7; ZEROED_BYTES + 10];
         written(&disk, &[&long, b"after"], b"");
         let (payloads, torn) = reopened(disk.crash(0));
-        assert_eq!((payloads[0].len(), payloads[1].as_slice(), torn), (long.len(), &b"after"[..], 0));
+        assert_eq!(
+            (payloads[0].len(), payloads[1].as_slice(), torn),
+            (long.len(), &b"after"[..], 0)
+        );
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array};
 use arrow::array::new_null_array;
+use arrow::array::{
+    Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
@@ -44,7 +46,12 @@ enum Rows {
 
 impl Part {
     /// A part in memory: one group.
-    pub fn memory(dataset: u32, first_fragment_id: i64, committed_at: i64, batch: RecordBatch) -> Self {
+    pub fn memory(
+        dataset: u32,
+        first_fragment_id: i64,
+        committed_at: i64,
+        batch: RecordBatch,
+    ) -> Self {
         let starts = vec![0, batch.num_rows()];
         Self { dataset, first_fragment_id, committed_at, rows: Rows::Memory(batch), starts }
     }
@@ -171,7 +178,9 @@ impl Part {
                 .downcast_ref::<TimestampMicrosecondArray>()
                 .cloned()
                 .ok_or_else(|| Error::corrupted("times of ingestion are not times"))?,
-            None => TimestampMicrosecondArray::from_value(self.committed_at, self.group_rows(group)),
+            None => {
+                TimestampMicrosecondArray::from_value(self.committed_at, self.group_rows(group))
+            }
         };
         Ok(times.with_timezone(UTC))
     }
@@ -186,7 +195,11 @@ pub fn time_type() -> DataType {
 ///
 /// # Errors
 /// `XX000` if the batch has those columns already.
-pub fn tail_batch(batch: &RecordBatch, first_fragment_id: i64, committed_at: i64) -> Result<RecordBatch> {
+pub fn tail_batch(
+    batch: &RecordBatch,
+    first_fragment_id: i64,
+    committed_at: i64,
+) -> Result<RecordBatch> {
     let rows = batch.num_rows();
     let ids = Int64Array::from_iter_values(first_fragment_id..first_fragment_id + rows as i64);
     let times = TimestampMicrosecondArray::from_value(committed_at, rows).with_timezone(UTC);

@@ -193,7 +193,9 @@ impl Record {
     /// `XX001` if it is not a record: its checksum was right, so it was written wrongly.
     pub fn decode(payload: &Bytes) -> Result<Self> {
         if payload.first() != Some(&FORMAT) {
-            return Err(damaged("it has another format; was the store written by a newer version?"));
+            return Err(damaged(
+                "it has another format; was the store written by a newer version?",
+            ));
         }
         let mut rest = payload.slice(1..);
         let header = take(&mut rest)?;
@@ -248,13 +250,16 @@ mod tests {
     fn records_survive_the_log() {
         let define = Definition::DropNamespace { name: "é".into(), existence: Existence::Lenient };
         let payload = Record::Define(define.clone()).encode().unwrap().into();
-        assert!(matches!(Record::decode(&payload).unwrap(), Record::Define(read) if read == define));
+        assert!(
+            matches!(Record::decode(&payload).unwrap(), Record::Define(read) if read == define)
+        );
 
         let identities = vec![(7, 1, "a@x".to_owned()), (9, 0, "王伟".to_owned())];
         let batch = identities_batch(&identities).unwrap();
         let file = FileReference { path: "p".into(), byte_count: 3, crc32c: 4, row_count: 5 };
         let part = |rows| CommitPart { dataset: 2, first_fragment_id: 11, rows };
-        let parts = vec![part(PartRows::Batch(batch.clone())), part(PartRows::Segment(file.clone()))];
+        let parts =
+            vec![part(PartRows::Batch(batch.clone())), part(PartRows::Segment(file.clone()))];
         let commit = Commit { committed_at: 42, identities: identities.clone(), parts };
         let payload = Record::Commit(commit).encode().unwrap().into();
         let Record::Commit(read) = Record::decode(&payload).unwrap() else { panic!("a commit") };
@@ -265,10 +270,8 @@ mod tests {
 
     #[test]
     fn a_short_payload_is_damage() {
-        let payload = Record::Commit(Commit {
-            identities: vec![(1, 1, "x".into())],
-            ..Commit::default()
-        });
+        let payload =
+            Record::Commit(Commit { identities: vec![(1, 1, "x".into())], ..Commit::default() });
         let payload: Bytes = payload.encode().unwrap().into();
         for length in 0..payload.len() {
             let error = Record::decode(&payload.slice(..length)).unwrap_err();

@@ -38,7 +38,8 @@ pub struct SegmentWriter {
 impl SegmentWriter {
     /// Starts a file.
     pub fn create(disk: &Arc<dyn Disk>, path: String, schema: SchemaRef) -> Result<Self> {
-        let out = DiskWriter { file: disk.create(&path)?, offset: 0, crc32c: 0, buffer: Vec::new() };
+        let out =
+            DiskWriter { file: disk.create(&path)?, offset: 0, crc32c: 0, buffer: Vec::new() };
         let level = ZstdLevel::try_new(1).map_err(|error| failed(&path, error))?;
         let properties = WriterProperties::builder()
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
@@ -190,7 +191,12 @@ impl Segment {
 
     /// Rows of each row group.
     pub fn group_rows(&self) -> Vec<usize> {
-        self.metadata.metadata().row_groups().iter().map(|group| group.num_rows() as usize).collect()
+        self.metadata
+            .metadata()
+            .row_groups()
+            .iter()
+            .map(|group| group.num_rows() as usize)
+            .collect()
     }
 
     /// A column of a row group; `None` if the file has no such column.

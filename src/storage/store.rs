@@ -88,7 +88,8 @@ impl Files {
                     crate::error::Error::corrupted(format!("\"{}\" lacks a column", file.path))
                 })
             };
-            let columns = vec![column("identity_id")?, column("namespace_id")?, column("identity")?];
+            let columns =
+                vec![column("identity_id")?, column("namespace_id")?, column("identity")?];
             let batch = arrow::array::RecordBatch::try_from_iter(
                 ["identity_id", "namespace_id", "identity"].into_iter().zip(columns),
             );

@@ -7,9 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
 use crate::error::Result;
-use crate::query::tables::{
-    Binding, RowGroup, VirtualTable, column, one_group, text_list, texts,
-};
+use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, text_list, texts};
 
 /// The table.
 #[derive(Debug)]
@@ -39,7 +37,11 @@ impl VirtualTable for Attributes {
         &["name"]
     }
 
-    fn groups(&self, binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let catalog = snapshot.catalog();
         let plan = catalog.merge_plan(catalog.policy(&catalog.default_policy)?)?;

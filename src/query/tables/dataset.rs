@@ -41,7 +41,11 @@ impl VirtualTable for DatasetTable {
         Some(snapshot.state.row_count(dataset.id))
     }
 
-    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let dataset = Arc::new(snapshot.catalog().dataset(&self.name)?.clone());
         let shown = dataset
@@ -51,7 +55,9 @@ impl VirtualTable for DatasetTable {
         let shown = Arc::new(shown.collect());
         let runs = snapshot.runs(&[dataset.id], profiles).into_iter();
         Ok(runs
-            .map(|run| Arc::new(PartRows::new(&snapshot, &dataset, run, &shown)) as Arc<dyn RowGroup>)
+            .map(|run| {
+                Arc::new(PartRows::new(&snapshot, &dataset, run, &shown)) as Arc<dyn RowGroup>
+            })
             .collect())
     }
 }

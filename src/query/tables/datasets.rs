@@ -7,11 +7,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
 use crate::error::Result;
-use crate::query::tables::{
-    Binding, RowGroup, VirtualTable, column, one_group, text_list, texts,
-};
 use crate::model::dataset::Dataset;
 use crate::query::tables::dataset::kind_name;
+use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, text_list, texts};
 
 /// The table.
 #[derive(Debug)]
@@ -23,9 +21,19 @@ fn fields() -> Vec<Field> {
         column("name", text(), false, "its name"),
         column("kind", text(), false, "record or event"),
         column("row_count", DataType::Int64, false, "accepted rows"),
-        column("identity_columns", text_list(), false, "columns that hold identities; the first usable one is primary"),
+        column(
+            "identity_columns",
+            text_list(),
+            false,
+            "columns that hold identities; the first usable one is primary",
+        ),
         column("observed_at_column", text(), true, "the column with the source's time"),
-        column("event_id_column", text(), true, "the column by which repeated events are recognised"),
+        column(
+            "event_id_column",
+            text(),
+            true,
+            "the column by which repeated events are recognised",
+        ),
         column("definition", text(), false, "the statement that creates it"),
     ]
 }
@@ -43,7 +51,11 @@ impl VirtualTable for Datasets {
         &["name"]
     }
 
-    fn groups(&self, binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let all = snapshot.catalog().datasets_in_order();
         let mut identities = ListBuilder::new(StringViewBuilder::new());
@@ -54,7 +66,8 @@ impl VirtualTable for Datasets {
             identities.append(true);
         }
         let rows = all.iter().map(|dataset| snapshot.state.row_count(dataset.id) as i64);
-        let name = |dataset: &Dataset, at: Option<usize>| at.map(|at| dataset.columns[at].name.clone());
+        let name =
+            |dataset: &Dataset, at: Option<usize>| at.map(|at| dataset.columns[at].name.clone());
         let columns: Vec<ArrayRef> = vec![
             texts(all.iter().map(|dataset| Some(dataset.name.clone()))),
             texts(all.iter().map(|dataset| Some(kind_name(dataset.kind).to_owned()))),

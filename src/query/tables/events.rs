@@ -21,7 +21,10 @@ pub struct Events;
 fn described() -> Vec<(Field, Shown)> {
     let text = DataType::Utf8View;
     vec![
-        (column("event_id", text.clone(), true, "the source's id of it, if it has one"), Shown::EventId),
+        (
+            column("event_id", text.clone(), true, "the source's id of it, if it has one"),
+            Shown::EventId,
+        ),
         (column("dataset", text.clone(), false, "the dataset it is from"), Shown::Dataset),
         (
             column("profile_id", DataType::Int64, true, "the person it belongs to now"),
@@ -61,7 +64,11 @@ impl VirtualTable for Events {
         Some(events.map(|dataset| snapshot.state.row_count(dataset.id)).sum())
     }
 
-    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let described = described();
         let mut attributes = snapshot.catalog().event_attributes();

@@ -102,7 +102,11 @@ impl VirtualTable for Fragments {
         Some(datasets.map(|dataset| snapshot.state.row_count(dataset.id)).sum())
     }
 
-    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let attributes = snapshot.catalog().attributes();
         let mut groups: Vec<Arc<dyn RowGroup>> = Vec::new();

@@ -26,7 +26,12 @@ fn fields() -> Vec<Field> {
         column("first_seen_at", time_type(), true, "earliest observed_at of a row that names it"),
         column("last_seen_at", time_type(), true, "latest observed_at of a row that names it"),
         column("fragment_count", DataType::Int64, false, "rows that name it"),
-        column("link_count", DataType::Int64, false, "identities it was ever observed together with"),
+        column(
+            "link_count",
+            DataType::Int64,
+            false,
+            "identities it was ever observed together with",
+        ),
     ]
 }
 
@@ -58,7 +63,11 @@ impl VirtualTable for Identities {
         Some(snapshot.state.components.identity_count())
     }
 
-    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let evidence = snapshot.identity_evidence(profiles)?;
         let links = snapshot.link_evidence(profiles)?.counts();

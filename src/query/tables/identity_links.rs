@@ -46,8 +46,12 @@ fn dataset_names(snapshot: &Snapshot, evidence: &LinkEvidence) -> ArrayRef {
         .collect();
     let mut lists = ListBuilder::new(StringViewBuilder::new().with_deduplicate_strings());
     for (_, link) in &evidence.links {
-        let mut row: Vec<&str> =
-            evidence.sets.get(link.datasets).iter().filter_map(|id| names.get(id).copied()).collect();
+        let mut row: Vec<&str> = evidence
+            .sets
+            .get(link.datasets)
+            .iter()
+            .filter_map(|id| names.get(id).copied())
+            .collect();
         row.sort_unstable();
         row.into_iter().for_each(|name| lists.values().append_value(name));
         lists.append(true);
@@ -68,7 +72,11 @@ impl VirtualTable for IdentityLinks {
         vec![LookupColumn::profile_id()]
     }
 
-    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let evidence = snapshot.link_evidence(profiles)?;
         let links = &evidence.links;

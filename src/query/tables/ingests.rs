@@ -31,7 +31,11 @@ impl VirtualTable for Ingests {
         Some(snapshot.state.row_count(INGESTS))
     }
 
-    fn groups(&self, binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         Ok(internal_groups(&binding.snapshot(), INGESTS, &ingests_schema()))
     }
 }

@@ -7,9 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
 use crate::error::Result;
-use crate::query::tables::{
-    Binding, RowGroup, VirtualTable, column, one_group, text_list, texts,
-};
+use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, text_list, texts};
 
 /// The table.
 #[derive(Debug)]
@@ -19,8 +17,18 @@ fn fields() -> Vec<Field> {
     let text = || DataType::Utf8View;
     vec![
         column("name", text(), false, "its name"),
-        column("is_default", DataType::Boolean, false, "whether profiles shows it unless a session says otherwise"),
-        column("datasets", text_list(), true, "record datasets that take part, first wins ties; null: all"),
+        column(
+            "is_default",
+            DataType::Boolean,
+            false,
+            "whether profiles shows it unless a session says otherwise",
+        ),
+        column(
+            "datasets",
+            text_list(),
+            true,
+            "record datasets that take part, first wins ties; null: all",
+        ),
         column("definition", text(), false, "the statement that creates it"),
     ]
 }
@@ -38,7 +46,11 @@ impl VirtualTable for MergePolicies {
         &["name"]
     }
 
-    fn groups(&self, binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let catalog = snapshot.catalog();
         let all: Vec<_> = catalog.policies.values().collect();

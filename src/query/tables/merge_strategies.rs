@@ -7,8 +7,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
 use crate::error::Result;
-use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, texts};
 use crate::merge::ALL;
+use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, texts};
 
 /// The table.
 #[derive(Debug)]
@@ -19,8 +19,18 @@ fn fields() -> Vec<Field> {
     vec![
         column("name", text(), false, "its name"),
         column("description", text(), false, "what it gives"),
-        column("sees_history", DataType::Boolean, false, "whether it always sees all values of the past"),
-        column("idempotent", DataType::Boolean, false, "whether a value that is there twice counts once"),
+        column(
+            "sees_history",
+            DataType::Boolean,
+            false,
+            "whether it always sees all values of the past",
+        ),
+        column(
+            "idempotent",
+            DataType::Boolean,
+            false,
+            "whether a value that is there twice counts once",
+        ),
     ]
 }
 
@@ -37,7 +47,11 @@ impl VirtualTable for MergeStrategies {
         &["name"]
     }
 
-    fn groups(&self, _binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        _binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let history: Vec<bool> = ALL.iter().map(|strategy| strategy.history()).collect();
         let idempotent: Vec<bool> = ALL.iter().map(|strategy| strategy.laws().idempotent).collect();
         let columns: Vec<ArrayRef> = vec![

@@ -172,7 +172,8 @@ pub trait VirtualTable: Send + Sync + Debug {
     ///
     /// # Errors
     /// What reading rows and merging may give.
-    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>>;
+    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>)
+    -> Result<Vec<Arc<dyn RowGroup>>>;
 }
 
 /// Some rows of a table, column by column.

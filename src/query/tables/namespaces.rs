@@ -7,9 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
 use crate::error::Result;
-use crate::query::tables::{
-    Binding, RowGroup, VirtualTable, column, one_group, text_list, texts,
-};
+use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, text_list, texts};
 
 /// The table.
 #[derive(Debug)]
@@ -21,9 +19,19 @@ fn fields() -> Vec<Field> {
         column("name", text(), false, "its name"),
         column("kind", text(), false, "what it identifies: PERSON, EMAIL, PHONE, DEVICE or COOKIE"),
         column("rank", DataType::Int64, false, "trust: 1 is the most trusted"),
-        column("is_unique", DataType::Boolean, false, "whether a graph may hold one identity of it only"),
+        column(
+            "is_unique",
+            DataType::Boolean,
+            false,
+            "whether a graph may hold one identity of it only",
+        ),
         column("normalization", text(), false, "how values are normalised"),
-        column("blocked", text_list(), false, "values that identify nobody, besides those blocked everywhere"),
+        column(
+            "blocked",
+            text_list(),
+            false,
+            "values that identify nobody, besides those blocked everywhere",
+        ),
         column("definition", text(), false, "the statement that creates it"),
     ]
 }
@@ -41,7 +49,11 @@ impl VirtualTable for Namespaces {
         &["name"]
     }
 
-    fn groups(&self, binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let mut all: Vec<_> = snapshot.catalog().namespaces.values().collect();
         all.sort_by_key(|namespace| (namespace.rank, namespace.name.clone()));

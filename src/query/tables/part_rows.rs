@@ -116,9 +116,7 @@ impl PartRows {
                 let profiles: Int64Array = profile_column(&self.snapshot, self.primaries()?.iter());
                 Ok(Arc::new(profiles))
             }
-            Shown::ObservedAt => {
-                self.chosen(Arc::new(observed_at(part, group, &self.dataset)?))
-            }
+            Shown::ObservedAt => self.chosen(Arc::new(observed_at(part, group, &self.dataset)?)),
             Shown::IngestedAt => self.chosen(Arc::new(part.ingested_at(group)?)),
             Shown::EventId => match self.dataset.event_id() {
                 Some(at) => {

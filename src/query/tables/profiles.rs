@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 
-use crate::engine::profiles::{Chunk, schema};
 use crate::engine::Snapshot;
+use crate::engine::profiles::{Chunk, schema};
 use crate::error::Result;
 use crate::query::tables::fragments::identity_lookups;
 use crate::query::tables::lookup::LookupColumn;
@@ -64,7 +64,11 @@ impl VirtualTable for Profiles {
         Some(snapshot.state.components.component_count())
     }
 
-    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let (snapshot, policy) = (binding.snapshot(), self.policy(binding));
         let database = binding.database();
         if let Some(profiles) = profiles {
@@ -77,7 +81,8 @@ impl VirtualTable for Profiles {
         }
         let view = database.profiles(&snapshot, &policy)?;
         let chunks = view.chunks.iter().map(|chunk| {
-            Ok(Arc::new(LiveRows { chunk: chunk.clone(), count: chunk.live_count() }) as Arc<dyn RowGroup>)
+            Ok(Arc::new(LiveRows { chunk: chunk.clone(), count: chunk.live_count() })
+                as Arc<dyn RowGroup>)
         });
         chunks.collect()
     }
@@ -98,4 +103,3 @@ impl RowGroup for LiveRows {
         self.chunk.column(at)
     }
 }
-

@@ -28,7 +28,11 @@ impl VirtualTable for Rejects {
         Some(snapshot.state.row_count(REJECTS))
     }
 
-    fn groups(&self, binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         Ok(internal_groups(&binding.snapshot(), REJECTS, &rejects_schema()))
     }
 }

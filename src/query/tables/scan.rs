@@ -125,7 +125,8 @@ impl DisplayAs for ScanExec {
         if let Some(lookup) = &parts.lookup {
             write!(f, ", lookup=[{lookup}]")?;
         }
-        let names: Vec<_> = parts.projection.iter().map(|at| parts.schema.field(*at).name()).collect();
+        let names: Vec<_> =
+            parts.projection.iter().map(|at| parts.schema.field(*at).name()).collect();
         let shown: Vec<_> = names.iter().map(|name| name.as_str()).collect();
         write!(f, ", projection=[{}]", shown.join(", "))?;
         if !parts.filters.is_empty() {
@@ -135,7 +136,7 @@ impl DisplayAs for ScanExec {
         if let Some(limit) = parts.limit {
             write!(f, ", limit={limit}")?;
         }
-        write!(f, ", groups={}", parts.groups.len())
+        Ok(())
     }
 }
 
@@ -274,7 +275,10 @@ impl Reader {
             let passed = expr.evaluate(&batch)?.into_array(rows)?;
             let passed = passed.as_any().downcast_ref::<BooleanArray>();
             let Some(passed) = passed else { return internal_err!("a filter is not a boolean") };
-            let passed = prep_null_mask_filter(passed);
+            let passed = match passed.null_count() {
+                0 => passed.clone(),
+                _ => prep_null_mask_filter(passed),
+            };
             let both = match mask {
                 Some(mask) => arrow::compute::and(&mask, &passed)?,
                 None => passed,
@@ -315,4 +319,3 @@ fn narrow(expr: Arc<dyn PhysicalExpr>, columns: &[usize]) -> Result<Arc<dyn Phys
     });
     Ok(moved?.data)
 }
-

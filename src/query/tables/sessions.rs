@@ -7,8 +7,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
 use crate::error::Result;
-use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, texts};
 use crate::query::tables::identities::time_column;
+use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, texts};
 use crate::storage::part::time_type;
 
 /// The table.
@@ -40,7 +40,11 @@ impl VirtualTable for Sessions {
         &["process_id"]
     }
 
-    fn groups(&self, binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let all = binding.directory().sessions();
         let numbers = all.iter().map(|session| i64::from(session.process_id));
         let columns: Vec<ArrayRef> = vec![

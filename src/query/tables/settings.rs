@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef};
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
@@ -35,7 +35,11 @@ impl VirtualTable for Settings {
         &["name"]
     }
 
-    fn groups(&self, binding: &Binding, _profiles: Option<&[u32]>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    fn groups(
+        &self,
+        binding: &Binding,
+        _profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let all = binding.directory().settings();
         let columns: Vec<ArrayRef> = vec![
             texts(all.iter().map(|(name, _, _)| Some(name.clone()))),
