@@ -7,3 +7,4 @@
 pub mod error;
 pub mod merge;
 pub mod model;
+pub mod query;
