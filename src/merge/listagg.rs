@@ -12,8 +12,9 @@ use crate::merge::groups::Groups;
 use crate::merge::{CombineRule, Laws, Rule, Strategy};
 use crate::model::policy::{Argument, StrategyCall};
 
-/// The most bytes of a joined text, as of any text in PostgreSQL.
-pub(crate) const JOINED_BYTES_MAX: usize = 1 << 30;
+/// The most bytes of a joined text: a profile is read by people and loaded into tools, and one that
+/// needs more has a list for a value, which `collect_set` gives.
+const JOINED_BYTES_MAX: usize = 1 << 24;
 
 /// All distinct texts in one.
 pub(super) struct Listagg;

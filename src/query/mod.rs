@@ -4,6 +4,7 @@
 //! everything else is plain SQL and goes to DataFusion, over the virtual tables of [`tables`]. Called
 //! by `wire` and the command line.
 
+pub mod aggregates;
 pub mod error;
 pub mod statements;
 pub mod tables;
