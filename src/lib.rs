@@ -14,3 +14,4 @@ pub mod merge;
 pub mod model;
 pub mod query;
 pub mod storage;
+pub mod wire;

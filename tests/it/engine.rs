@@ -7,7 +7,6 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use selfsame::engine::{Database, Load, Options, Source};
 use selfsame::ingest::{Input, format_named};
 use selfsame::query::statements::{Parsed, parse};
-use selfsame::query::tables::provider::Catalog;
 use selfsame::query::tables::{Binding, NoDirectory, catalog};
 
 fn define(database: &Database, sql: &str) {
@@ -36,7 +35,7 @@ async fn query(database: &Arc<Database>, sql: &str) -> String {
     let binding = Arc::new(Binding::new(Arc::clone(database), Arc::new(NoDirectory)));
     let config = SessionConfig::new().with_default_catalog_and_schema("selfsame", "public");
     let context = SessionContext::new_with_config(config);
-    context.register_catalog("selfsame", Arc::new(Catalog::new(catalog(&binding))));
+    context.register_catalog("selfsame", catalog(binding));
     let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
     pretty_format_batches(&batches).unwrap().to_string()
 }

@@ -18,6 +18,12 @@ use crate::query::tables::profiles::Profiles;
 use crate::query::tables::scan::{ScanExec, ScanParts};
 use crate::query::tables::{Binding, VirtualTable, fixed};
 
+/// Key of the metadata of schemas and fields that holds a comment.
+pub const COMMENT: &str = "comment";
+
+/// Key of the metadata of schemas that holds the names of the columns that identify a row.
+pub const KEY: &str = "key";
+
 /// The schemas whose tables are virtual tables.
 pub const SCHEMAS: &[(&str, &str)] = &[
     ("public", "datasets, and everything derived from them"),
@@ -51,11 +57,8 @@ pub fn tables(binding: &Binding, schema: &str) -> Vec<(String, Arc<dyn VirtualTa
 }
 
 /// The catalog of virtual tables. The session adds `pg_catalog` and `information_schema` to it.
-pub fn catalog(binding: &Arc<Binding>) -> Vec<(&'static str, Arc<dyn SchemaProvider>)> {
-    let schema = |name: &'static str| -> Arc<dyn SchemaProvider> {
-        Arc::new(Schema { name, binding: Arc::clone(binding) })
-    };
-    SCHEMAS.iter().map(|(name, _)| (*name, schema(name))).collect()
+pub fn catalog(binding: Arc<Binding>) -> Arc<dyn CatalogProvider> {
+    Arc::new(Catalog(binding))
 }
 
 /// One schema.
@@ -90,24 +93,18 @@ impl SchemaProvider for Schema {
     }
 }
 
-/// A catalog made of given schemas.
+/// The catalog: all schemas over one binding.
 #[derive(Debug)]
-pub struct Catalog(Vec<(&'static str, Arc<dyn SchemaProvider>)>);
-
-impl Catalog {
-    /// A catalog of these schemas.
-    pub fn new(schemas: Vec<(&'static str, Arc<dyn SchemaProvider>)>) -> Self {
-        Self(schemas)
-    }
-}
+struct Catalog(Arc<Binding>);
 
 impl CatalogProvider for Catalog {
     fn schema_names(&self) -> Vec<String> {
-        self.0.iter().map(|(name, _)| (*name).to_owned()).collect()
+        SCHEMAS.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        self.0.iter().find(|(of, _)| *of == name).map(|(_, schema)| Arc::clone(schema))
+        let (name, _) = SCHEMAS.iter().find(|(known, _)| *known == name)?;
+        Some(Arc::new(Schema { name, binding: Arc::clone(&self.0) }))
     }
 }
 
@@ -129,6 +126,11 @@ impl Provider {
     ) -> Result<Self> {
         let snapshot = binding.snapshot();
         let schema = table.bound_schema(binding, &snapshot).map_err(external)?;
+        let described = [
+            (COMMENT.to_owned(), table.comment()),
+            (KEY.to_owned(), table.key().join(",")),
+        ];
+        let schema = Arc::new(schema.as_ref().clone().with_metadata(described.into()));
         let name = match schema_name {
             "public" => name.to_owned(),
             _ => format!("{schema_name}.{name}"),
