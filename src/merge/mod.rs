@@ -11,7 +11,7 @@ mod addition;
 mod arrangement;
 mod cells;
 mod elements;
-mod fit;
+pub mod fit;
 pub mod groups;
 pub mod operator;
 pub mod order;
