@@ -1,7 +1,7 @@
 //! The arguments of the aggregates: which there are, their types, and the order they give.
 //!
-//! A value comes first; what follows orders values as spec 5.3 orders fragments. Where less is given
-//! than makes an order total, accumulators break ties by the values, never by arrival.
+//! A value comes first; what follows orders values as spec 5.3 orders fragments. Where less is
+//! given than makes an order total, accumulators break ties by the values, never by arrival.
 
 use std::sync::Arc;
 
