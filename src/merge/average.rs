@@ -26,7 +26,7 @@ impl Strategy for Average {
     }
 
     fn doc(&self) -> &'static str {
-        "The mean of the candidates: NUMERIC with four more digits of NUMERIC, else DOUBLE PRECISION."
+        "The mean of the candidates: of NUMERIC with four digits more, else DOUBLE PRECISION."
     }
 
     fn laws(&self) -> Laws {

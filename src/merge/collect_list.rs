@@ -1,4 +1,6 @@
-//! Strategy `collect_list`: every value of every fragment, oldest first, arrays taken apart, without nulls.
+//! Strategy `collect_list`: every value of every fragment, oldest first.
+//!
+//! Arrays are taken apart; nulls in them are left out.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;

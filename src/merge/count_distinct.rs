@@ -1,4 +1,6 @@
-//! Strategy `count_distinct`: counts distinct values, an array as one; zero where there is none, as in SQL.
+//! Strategy `count_distinct`: how many distinct values there are.
+//!
+//! An array is one value. Zero where there is none, as in SQL.
 
 use std::sync::Arc;
 

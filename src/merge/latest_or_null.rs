@@ -17,7 +17,8 @@ impl Strategy for LatestOrNull {
     }
 
     fn doc(&self) -> &'static str {
-        "The value of the newest fragment whose dataset has the attribute, null included: a null clears."
+        "The value of the newest fragment whose dataset has the attribute; \
+         null included, so a null clears."
     }
 
     fn laws(&self) -> Laws {

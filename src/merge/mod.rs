@@ -1,4 +1,5 @@
-//! Merging: the fragments of a person, from many datasets, become one value per attribute (spec 5.3).
+//! Merging: the fragments of a person, from many datasets, become one value per attribute
+//! (spec 5.3).
 //!
 //! One implementation serves three callers: the profiles table, the look-up of one profile, and the
 //! SQL aggregates. A [`plan::MergePlan`] is a policy made ready. [`operator::merge`] arranges
@@ -11,7 +12,7 @@ mod addition;
 mod arrangement;
 mod cells;
 mod elements;
-mod fit;
+pub mod fit;
 pub mod groups;
 pub mod operator;
 pub mod order;

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 /// Place of a fragment in the order of spec 5.3. The greater wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The source's time in microseconds since 1970; `i64::MIN` stands for null, older than any date.
+    /// The source's time in microseconds since 1970; `i64::MIN` is null, older than any date.
     pub observed_at: i64,
     /// Position of the dataset in the policy. The *earlier* one is the greater.
     pub place: u32,

@@ -202,3 +202,109 @@ fn named(names: &[String], attributes: &[Attribute]) -> Result<Vec<usize>> {
     };
     names.iter().map(find).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::policy::MergeRule;
+
+    /// `name(a, b)` or `name('text')`.
+    fn call(text: &str) -> StrategyCall {
+        let (name, arguments) = text.trim_end_matches(')').split_once('(').unwrap_or((text, ""));
+        let argument = |text: &str| match text.strip_prefix('\'') {
+            Some(text) => Argument::Text(text.trim_end_matches('\'').to_owned()),
+            None => Argument::Name(text.to_owned()),
+        };
+        let arguments = arguments.split(", ").filter(|text| !text.is_empty()).map(argument);
+        StrategyCall { arguments: arguments.collect(), ..StrategyCall::plain(name) }
+    }
+
+    /// `a, b BY call`, with the attributes in parentheses if together.
+    fn rule(text: &str) -> MergeRule {
+        let (attributes, strategy) = text.split_once(" BY ").expect("a rule");
+        let together = attributes.starts_with('(');
+        let names = attributes.trim_matches(['(', ')']).split(", ");
+        let attributes = names.map(str::to_owned).collect();
+        MergeRule { attributes, together, strategy: call(strategy) }
+    }
+
+    /// Plans rules over datasets crm and web with a text, a number, a boolean and an array.
+    fn try_plan(from: &str, default: &str, rules: &[&str]) -> Result<MergePlan> {
+        let from = (!from.is_empty()).then(|| from.split(", ").map(str::to_owned).collect());
+        let policy = MergePolicy {
+            datasets: from,
+            default: call(default),
+            rules: rules.iter().map(|text| rule(text)).collect(),
+            ..MergePolicy::latest()
+        };
+        let attribute = |(name, ty): (&str, ColumnType)| Attribute { name: name.to_owned(), ty };
+        let attributes = [
+            ("name", ColumnType::Text),
+            ("spend", ColumnType::Numeric { precision: 12, scale: 2 }),
+            ("opted_in", ColumnType::Boolean),
+            ("tags", ColumnType::Array(Box::new(ColumnType::Text))),
+        ];
+        let datasets = ["crm".to_owned(), "web".to_owned()];
+        MergePlan::try_new(&policy, &datasets, &attributes.map(attribute))
+    }
+
+    fn check(from: &str, default: &str, rules: &[&str], expected: &str) {
+        let error = try_plan(from, default, rules).expect_err("a policy that is refused");
+        assert_eq!(format!("{}: {error}", error.code()), expected, "{from} {default} {rules:?}");
+    }
+
+    #[test]
+    fn policies_that_cannot_be_are_refused() {
+        let by = |rules: &[&str], expected: &str| check("", "latest", rules, expected);
+        check("crm, x", "latest", &[], "42P01: record dataset \"x\" does not exist");
+        check("crm, crm", "latest", &[], "42P17: dataset \"crm\" is listed twice in FROM");
+        check("", "newest", &[], "42704: strategy \"newest\" does not exist");
+        check("", "max", &[], "42804: strategy \"max\" does not fit type TEXT[]");
+        by(&["zip BY latest"], "42703: attribute \"zip\" does not exist");
+        by(&["name BY x"], "42704: strategy \"x\" does not exist");
+        by(&["name BY sum"], "42804: strategy \"sum\" does not fit type TEXT");
+        by(&["spend BY longest"], "42804: strategy \"longest\" does not fit type NUMERIC(12,2)");
+        by(&["spend BY all_true"], "42804: strategy \"all_true\" does not fit type NUMERIC(12,2)");
+        by(&["opted_in BY listagg('; ')"], "42804: strategy \"listagg\" does not fit type BOOLEAN");
+        by(&["name BY listagg"], "22023: strategy \"listagg\" takes one text, the separator");
+        by(&["name BY latest(crm)"], "22023: strategy \"latest\" takes no arguments");
+        by(&["name BY precedence"], "22023: strategy \"precedence\" takes names of datasets");
+        by(
+            &["name BY precedence('crm')"],
+            "22023: strategy \"precedence\" takes names of datasets",
+        );
+        by(&["name BY precedence(x)"], "42P01: record dataset \"x\" does not exist");
+        by(
+            &["name BY precedence(crm, crm)"],
+            "22023: dataset \"crm\" is listed twice in precedence",
+        );
+        check(
+            "web",
+            "latest",
+            &["name BY precedence(crm)"],
+            "22023: dataset \"crm\" takes no part in the merge policy",
+        );
+        let twice = "42701: attribute \"name\" specified more than once";
+        by(&["name BY latest", "name BY earliest"], twice);
+        by(&["(name, name) BY latest"], twice);
+        by(
+            &["(name, spend) BY most_frequent"],
+            "0A000: strategy \"most_frequent\" cannot merge attributes together",
+        );
+    }
+
+    #[test]
+    fn plans_know_places_names_and_types() {
+        let rules = ["tags, name BY collect_set", "spend BY precedence(web, crm)"];
+        let plan = try_plan("web", "latest", &rules[..1]).expect("a policy that fits");
+        assert_eq!((plan.place(0), plan.place(1), plan.place(7)), (None, Some(0), None));
+        let plan = try_plan("", "latest", &rules).expect("a policy that fits");
+        assert_eq!((plan.place(0), plan.place(1)), (Some(0), Some(1)));
+        let names: Vec<_> = (0..4).map(|attribute| plan.strategy_name(attribute)).collect();
+        assert_eq!(names, ["collect_set", "precedence(web, crm)", "latest", "collect_set"]);
+        let text_array = ColumnType::Array(Box::new(ColumnType::Text)).to_arrow();
+        let fields = plan.fields();
+        assert_eq!((fields[0].name().as_str(), fields[0].data_type()), ("name", &text_array));
+        assert!(fields.iter().all(Field::is_nullable));
+    }
+}

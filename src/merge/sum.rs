@@ -78,3 +78,36 @@ impl CombineRule for Sum {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::SqlState;
+
+    fn check(values: ArrayRef, expected: &str) {
+        let offsets = [0, values.len() as u32];
+        let sum = Sum.combine(&values, &Groups { offsets: &offsets }, &StrategyCall::plain("sum"));
+        let shown = match sum {
+            Ok(sum) => arrow::util::display::array_value_to_string(&sum, 0).expect("a value"),
+            Err(error) => {
+                assert_eq!(error.code(), SqlState::NUMERIC_OUT_OF_RANGE);
+                error.to_string()
+            }
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        check(Arc::new(Int64Array::from(vec![i64::MAX, 1, -1])), "9223372036854775807");
+        let error = "sum is out of range for type BIGINT";
+        check(Arc::new(Int64Array::from(vec![i64::MAX, 1])), error);
+        check(Arc::new(arrow::array::Int16Array::from(vec![i16::MAX, 1])), "32768");
+        let money = |values: Vec<i128>| {
+            Arc::new(Decimal128Array::from(values).with_data_type(DataType::Decimal128(38, 2)))
+        };
+        check(money(vec![150, -25]), "1.25");
+        let most = 10_i128.pow(38) - 1;
+        check(money(vec![most, 1]), "sum is out of range for type NUMERIC(38,2)");
+    }
+}

@@ -1,7 +1,7 @@
 //! The arguments of the aggregates: which there are, their types, and the order they give.
 //!
-//! A value comes first; what follows orders values as spec 5.3 orders fragments. Where less is given
-//! than makes an order total, accumulators break ties by the values, never by arrival.
+//! A value comes first; what follows orders values as spec 5.3 orders fragments. Where less is
+//! given than makes an order total, accumulators break ties by the values, never by arrival.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit};
 
 use crate::error::{Error, Result, SqlState};
+use crate::merge::fit::sql_name;
 use crate::merge::order::Key;
 
 /// Which arguments an aggregate takes.
@@ -97,7 +98,7 @@ impl Shape {
     }
 
     fn mismatch(self, name: &str, types: &[DataType]) -> Error {
-        let types: Vec<_> = types.iter().map(ToString::to_string).collect();
+        let types: Vec<_> = types.iter().map(|ty| sql_name(&plain(ty)).to_lowercase()).collect();
         let message = format!("function {name}({}) does not exist", types.join(", "));
         Error::new(SqlState::UNDEFINED_FUNCTION, message).hint(format!("use {}", self.syntax(name)))
     }

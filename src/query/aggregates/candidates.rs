@@ -1,8 +1,8 @@
 //! Aggregates that look at values: candidates are gathered, then handed to the rule of `merge`.
 //!
 //! Where the laws of the strategy allow it, what cannot matter any more is dropped on the way:
-//! repeated values of a set, and all but the winner where a pick narrows. The rest is bounded by the
-//! query's memory pool, to which [`States::size`] reports.
+//! repeated values of a set, and all but the winner where a pick narrows. The rest is bounded by
+//! the query's memory pool, to which [`States::size`] reports.
 
 use std::ops::Range;
 use std::sync::Arc;

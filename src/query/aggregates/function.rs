@@ -113,11 +113,14 @@ impl AggregateUDFImpl for MergeAggregate {
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
-        self.shape.coerce(self.name(), arg_types).map_err(external)
+        // DataFusion keeps of an error here its text alone, so types that do not fit pass on to
+        // `return_type`, whose error keeps its SQLSTATE.
+        Ok(self.shape.coerce(self.name(), arg_types).unwrap_or_else(|_| arg_types.to_vec()))
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        self.output(&arg_types[0]).map_err(external)
+        let types = self.shape.coerce(self.name(), arg_types).map_err(external)?;
+        self.output(&types[0]).map_err(external)
     }
 
     fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {

@@ -164,3 +164,70 @@ impl Accumulator for Single {
         self.0.merge(states, rows).map_err(external)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, StringViewArray};
+    use arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::merge::{Rule, strategy};
+    use crate::model::policy::StrategyCall;
+    use crate::query::aggregates::arguments::Shape;
+    use crate::query::aggregates::candidates::Candidates;
+    use crate::query::aggregates::compaction::DEAD_ROWS_MAX;
+    use crate::query::aggregates::winners::Winners;
+
+    /// The states of a strategy over texts, ordered by time alone if at all.
+    fn states(name: &str) -> Box<dyn States> {
+        let strategy = strategy(name).expect("a strategy");
+        let shape = Shape::of(name).expect("a strategy with an aggregate");
+        let order_count = shape.order_count(2);
+        match strategy.rule() {
+            Rule::Order(rule) => {
+                Box::new(Winners::new(rule, shape, order_count, DataType::Utf8View))
+            }
+            _ => {
+                let call = StrategyCall::plain(name);
+                Box::new(Candidates::new(strategy, call, shape, order_count, DataType::Utf8View))
+            }
+        }
+    }
+
+    /// Feeds rows in the order of time over two groups, far more of them than states may hold dead,
+    /// and shows both results and whether the states stayed small.
+    fn check(name: &str, expected: [&str; 2]) {
+        const ROWS: usize = 4096;
+        let groups: Vec<_> = (0..ROWS).map(|row| row % 2).collect();
+        let mut states = Grouped(states(name));
+        let mut size_max = 0;
+        for batch in 0..4 * DEAD_ROWS_MAX / ROWS {
+            let text = |row: usize| format!("a text of more than twelve bytes {}", row % 8);
+            let values: StringViewArray = (0..ROWS).map(|row| Some(text(row))).collect();
+            let times = (0..ROWS).map(|row| (batch * ROWS + row) as i64).collect::<Vec<_>>();
+            let arguments: [ArrayRef; 2] = [Arc::new(values), Arc::new(Int64Array::from(times))];
+            states.update_batch(&arguments, &groups, None, 2).expect("rows");
+            size_max = size_max.max(states.size());
+        }
+        let results = states.evaluate(EmitTo::All).expect("results");
+        let shown = |row| {
+            let shown = arrow::util::display::array_value_to_string(&results, row);
+            shown.expect("a value").replace("a text of more than twelve bytes ", "")
+        };
+        assert_eq!([shown(0), shown(1)], expected, "{name}");
+        // At most the dead rows allowed, with their keys, and one batch more.
+        assert!(size_max < 3 * DEAD_ROWS_MAX * 64, "{name} held {size_max} bytes");
+        assert!(states.size() < 1024, "{name} holds {} bytes after all", states.size());
+    }
+
+    #[test]
+    fn what_cannot_matter_is_dropped_on_the_way() {
+        check("latest", ["6", "7"]);
+        check("earliest", ["0", "1"]);
+        check("longest", ["6", "7"]);
+        check("collect_set", ["[0, 2, 4, 6]", "[1, 3, 5, 7]"]);
+        check("unanimous", ["", ""]);
+    }
+}
