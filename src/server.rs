@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{Field, Schema};
 use arrow::util::pretty::pretty_format_batches_with_options;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -282,8 +283,14 @@ fn print(output: &Output) -> Result<()> {
         return Ok(());
     };
     let internal = |error: arrow::error::ArrowError| Error::internal(error.to_string());
+    // The names are the statement's, the types those of the values.
     let named = |batch: &RecordBatch| {
-        RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()).map_err(internal)
+        let columns = batch.columns().iter().zip(schema.fields());
+        let fields = columns.map(|(column, field)| {
+            Field::new(field.name(), column.data_type().clone(), true)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(internal)
     };
     let mut batches = output.batches.iter().map(named).collect::<Result<Vec<_>>>()?;
     if batches.is_empty() {
