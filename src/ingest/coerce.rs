@@ -1,4 +1,5 @@
-//! Arrow arrays of any type to a column's type: Parquet columns, and what `INSERT ... SELECT` gives.
+//! Arrow arrays of any type to a column's type: Parquet columns, and what `INSERT ... SELECT`
+//! gives.
 //!
 //! The rule of each pair of types is a [`Route`]. Where a kernel of Arrow does the same without
 //! loss, it does the whole column at once; a value that it made null, it could not hold. Where the

@@ -72,7 +72,8 @@ impl Fault {
             (Flaw::Range, ColumnType::Numeric { precision, scale }) => Self::new(
                 RANGE,
                 format!(
-                    "numeric field overflow: \"{value_shown}\" does not fit numeric({precision},{scale})"
+                    "numeric field overflow: \"{value_shown}\" does not fit \
+                     numeric({precision},{scale})"
                 ),
             ),
             (Flaw::Range, ty) => Self::new(
