@@ -1,10 +1,15 @@
-//! Queries: all of DataFusion, and everything that SQL means here.
+//! Queries: SQL in, plans and rows out; the only module that knows DataFusion.
 //!
-//! The life of a statement: `session` splits the text and reads each statement (ours through
-//! `statements`, everything else through sqlparser and an allow-list), rewrites PostgreSQL's dialect
-//! and catalog through `postgres`, plans over the virtual tables of `tables` bound to one snapshot,
-//! and hands out a stream of batches. `error` gives foreign failures their SQLSTATE. Nothing here
-//! knows how a result reaches its reader; `wire` and the command line call `session`.
+//! A query string is split into statements by [`statements`], which also parses those that are ours.
+//! Everything else is plain SQL: [`postgres`] rewrites it to what DataFusion understands and answers the
+//! catalog queries of clients; DataFusion plans it over the virtual tables of [`tables`], with the
+//! strategies of `merge` as functions ([`aggregates`]). [`session`] is one client's conversation. Called
+//! by `wire` and the command line.
 
+pub mod aggregates;
 pub mod error;
+pub mod postgres;
 pub mod session;
+pub mod statements;
+pub mod tables;
+pub mod ties;

@@ -28,7 +28,7 @@ pub(crate) enum End {
 }
 
 /// A result whose error says how it ended.
-pub(crate) type Attended<T> = std::result::Result<T, End>;
+pub(crate) type Attended<T> = Result<T, End>;
 
 impl From<Error> for End {
     fn from(error: Error) -> Self {

@@ -6,18 +6,20 @@
 use std::sync::{Arc, Weak};
 
 use datafusion::catalog::{CatalogProvider, TableProvider};
+use datafusion::logical_expr::AggregateUDF;
 use futures::FutureExt;
 use parking_lot::Mutex;
 
+use crate::query::aggregates;
 use crate::query::postgres::types::PgType;
 use crate::query::postgres::{
-    Description, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn, RelationKind,
-    SessionEntry, Setting, Source,
+    Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn,
+    RelationKind, SessionEntry, Setting, Source,
 };
+use crate::query::session::settings::Known;
 use crate::query::session::{Inner, SessionInfo};
-
-/// Key of schema and field metadata that holds a comment.
-pub const COMMENT: &str = "comment";
+use crate::query::tables::provider::{COMMENT, KEY, SCHEMAS};
+use crate::query::tables::{Directory, SessionRow};
 
 /// Describes what one session sees.
 pub(super) struct Describer {
@@ -56,7 +58,9 @@ impl Source for Describer {
             return Arc::new(Description::default());
         };
         let version = session.binding.snapshot().catalog().version;
-        let schemas = self.tables.schema_names().into_iter().map(|name| (name, None)).collect();
+        let comment =
+            |(name, comment): &(&str, &str)| ((*name).to_owned(), Some((*comment).to_owned()));
+        let schemas = SCHEMAS.iter().map(comment).collect();
         Arc::new(Description {
             database: session.database_name.clone(),
             user: session.user.clone(),
@@ -66,9 +70,53 @@ impl Source for Describer {
             schemas,
             relations: self.relations(version),
             settings: settings_of(&session),
-            functions: Vec::new(),
+            functions: functions(),
             sessions: session.server.sessions().into_iter().map(entry_of).collect(),
         })
+    }
+}
+
+/// The functions that PostgreSQL does not have: the strategies as aggregates.
+fn functions() -> Vec<FunctionEntry> {
+    let entry = |function: AggregateUDF| {
+        let documentation = function.documentation();
+        let syntax = documentation.map_or("", |found| found.syntax_example.as_str());
+        let arguments = syntax.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+        FunctionEntry {
+            name: function.name().to_owned(),
+            arguments: arguments.to_owned(),
+            result: "anyelement".to_owned(),
+            kind: 'a',
+            description: documentation.map_or_else(String::new, |found| found.description.clone()),
+        }
+    };
+    aggregates::all().into_iter().map(entry).collect()
+}
+
+/// What a session's tables may know of the server.
+pub(super) struct Neighbours(pub(super) Weak<Inner>);
+
+impl Directory for Neighbours {
+    fn sessions(&self) -> Vec<SessionRow> {
+        let Some(session) = self.0.upgrade() else { return Vec::new() };
+        let row = |info: SessionInfo| SessionRow {
+            process_id: info.process_id,
+            user: info.user,
+            application_name: info.application_name,
+            state: info.state.to_owned(),
+            query: info.statement,
+            started_at: info.started_at_micros,
+        };
+        session.server.sessions().into_iter().map(row).collect()
+    }
+
+    fn settings(&self) -> Vec<(String, String, String)> {
+        let Some(session) = self.0.upgrade() else { return Vec::new() };
+        let values = session.variables.lock().all();
+        let row = |(known, value): (&'static Known, String)| {
+            (known.name.to_owned(), value, known.doc.to_owned())
+        };
+        values.into_iter().map(row).collect()
     }
 }
 
@@ -127,6 +175,7 @@ fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvi
         not_null: !field.is_nullable(),
         comment: field.metadata().get(COMMENT).cloned(),
     });
+    let key = schema.metadata().get(KEY).map_or("", String::as_str);
     let rows = table.statistics().and_then(|found| found.num_rows.get_value().copied());
     Relation {
         oid,
@@ -136,7 +185,7 @@ fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvi
         comment: schema.metadata().get(COMMENT).cloned(),
         columns: columns.collect(),
         row_estimate: rows.map(|rows| rows as u64),
-        primary_key: Vec::new(),
+        primary_key: key.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         definition: None,
     }
 }

@@ -227,7 +227,7 @@ pub(super) async fn run(
     }
     gate.commit()?;
     let (database, dataset) = (Arc::clone(&session.server.database), insert.dataset.clone());
-    let inserted = execute::blocking(move || database.insert(&dataset, batch)).await?;
+    let inserted = execute::blocking(move || database.insert(&dataset, &batch)).await?;
     Ok(Outcome::Done { tag: format!("INSERT 0 {inserted}") })
 }
 

@@ -190,28 +190,27 @@ impl Session {
             variables.set(name, Some(value), false)?;
         }
         variables.start();
-        let binding = Arc::new(Binding::new(server.database.snapshot()));
-        let session = Arc::new_cyclic(|inner| Inner {
-            planning: Planning::new(
-                &server,
-                &info.database_name,
-                Arc::clone(&binding),
-                inner.clone(),
-            ),
-            server,
-            entry,
-            process_id: info.process_id,
-            user: info.user,
-            database_name: info.database_name,
-            binding,
-            variables: Mutex::new(variables),
-            settings_version: AtomicU64::new(0),
-            transaction: Mutex::default(),
-            statements: Mutex::default(),
-            cache: Mutex::default(),
-            cursors: Cursors::default(),
-            notices: Mutex::default(),
-            reported: Mutex::default(),
+        let session = Arc::new_cyclic(|inner| {
+            let directory = Arc::new(describe::Neighbours(inner.clone()));
+            let binding = Arc::new(Binding::new(Arc::clone(&server.database), directory));
+            let shown = Arc::clone(&binding);
+            Inner {
+                planning: Planning::new(&server, &info.database_name, shown, inner.clone()),
+                server,
+                entry,
+                process_id: info.process_id,
+                user: info.user,
+                database_name: info.database_name,
+                binding,
+                variables: Mutex::new(variables),
+                settings_version: AtomicU64::new(0),
+                transaction: Mutex::default(),
+                statements: Mutex::default(),
+                cache: Mutex::default(),
+                cursors: Cursors::default(),
+                notices: Mutex::default(),
+                reported: Mutex::default(),
+            }
         });
         session.settings_changed()?;
         Ok(Self { inner: session, gate: Arc::default() })
