@@ -5,14 +5,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ListArray, new_empty_array};
+use arrow::array::{ArrayRef, ListArray, StringArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::CastOptions;
-use arrow::datatypes::{DataType, Field, IntervalMonthDayNano};
+use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, TimeUnit};
 use bytes::Buf;
 use datafusion::common::ScalarValue;
 
 use crate::error::{Error, Result, SqlState};
+use crate::ingest::coerce;
+use crate::model::column::{ColumnType, UTC};
 use crate::query::error::{from_arrow, from_datafusion};
 use crate::query::postgres::types::{PgType, by_oid};
 use crate::query::session::zone::Zone;
@@ -114,6 +116,8 @@ fn value_of_text(text: &str, ty: &DataType, zone: Zone) -> Result<ScalarValue> {
         }
         DataType::List(field) => list_of_text(trimmed, field, zone),
         DataType::Timestamp(_, Some(_)) => moment(trimmed, ty, zone),
+        DataType::Timestamp(_, None) => datetime(trimmed, ty, &ColumnType::Timestamp),
+        DataType::Date32 => datetime(trimmed, ty, &ColumnType::Date),
         _ => cast(ScalarValue::Utf8(Some(trimmed.to_owned())), ty)
             .map_err(|error| if is_overflow(&error) { error } else { wrong(ty, text) }),
     }
@@ -138,19 +142,31 @@ fn integer(trimmed: &str, ty: &DataType, text: &str) -> Result<ScalarValue> {
     })
 }
 
+/// A date or time, in any of the forms that datasets take.
+fn datetime(trimmed: &str, ty: &DataType, column: &ColumnType) -> Result<ScalarValue> {
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![trimmed]));
+    let (values, failures) = coerce(&texts, column)?;
+    match failures.into_iter().next() {
+        Some((_, code, message)) => Err(Error::new(SqlState(code), message)),
+        None => {
+            let value = ScalarValue::try_from_array(&values, 0);
+            cast(value.map_err(|error| from_datafusion(&error, ""))?, ty)
+        }
+    }
+}
+
 /// A moment: with an offset of its own, or in the session's zone.
 fn moment(trimmed: &str, ty: &DataType, zone: Zone) -> Result<ScalarValue> {
     let time = trimmed.get(10..).unwrap_or_default();
     let zoned =
         time.contains(['+', '-']) || time.ends_with(|last: char| last.is_ascii_alphabetic());
-    let text = ScalarValue::Utf8(Some(trimmed.to_owned()));
     if zoned {
-        return cast(text, ty).map_err(|_| wrong(ty, trimmed));
+        return datetime(trimmed, ty, &ColumnType::TimestampTz);
     }
-    let naive = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
-    match cast(text, &naive).map_err(|_| wrong(ty, trimmed))? {
+    let naive = DataType::Timestamp(TimeUnit::Microsecond, None);
+    match datetime(trimmed, &naive, &ColumnType::Timestamp)? {
         ScalarValue::TimestampMicrosecond(Some(local), _) => {
-            let utc = Some(crate::model::column::UTC.into());
+            let utc = Some(UTC.into());
             cast(ScalarValue::TimestampMicrosecond(Some(zone.to_utc(local)), utc), ty)
         }
         _ => Err(wrong(ty, trimmed)),
@@ -287,7 +303,7 @@ fn binary(bytes: &[u8], oid: u32) -> Result<ScalarValue> {
         "time" => ScalarValue::Time64Microsecond(Some(i64::from_be_bytes(fixed(bytes, oid)?))),
         "timestamp" => ScalarValue::TimestampMicrosecond(Some(micros(bytes, oid)?), None),
         "timestamptz" => {
-            let utc = Some(crate::model::column::UTC.into());
+            let utc = Some(UTC.into());
             ScalarValue::TimestampMicrosecond(Some(micros(bytes, oid)?), utc)
         }
         "interval" => interval(bytes, oid)?,
@@ -453,6 +469,7 @@ mod tests {
         assert_eq!(micros(b"1970-01-01 01:00:00"), 0);
         assert_eq!(micros(b"1970-01-01 00:00:00+00"), 0);
         assert_eq!(micros(b"1970-01-01T00:00:00Z"), 0);
+        assert_eq!(micros(b"1970-01-01 03:00+03"), 0);
     }
 
     #[test]

@@ -185,18 +185,19 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
 
     /// Describes a statement's parameters and columns, or a portal's columns.
     pub(crate) fn describe(&mut self, target: &Target) -> Attended<()> {
-        let (prepared, codes) = match target {
+        let (schema, codes) = match target {
             Target::Statement(name) => {
                 let kept = self.session.statement(name)?;
                 self.outgoing.put(&ParameterDescription::new(parameter_oids(&kept)))?;
-                (kept.prepared, Vec::new())
+                (kept.prepared.schema(), Vec::new())
             }
-            Target::Portal(name) => {
-                let portal = self.portals.get(name)?;
-                (Arc::clone(&portal.prepared), portal.formats.clone())
-            }
+            // A cursor of SQL is a portal too: clients describe it before they FETCH.
+            Target::Portal(name) => match self.portals.get(name) {
+                Ok(portal) => (portal.prepared.schema(), portal.formats.clone()),
+                Err(error) => (Some(self.session.cursor_schema(name).ok_or(error)?), Vec::new()),
+            },
         };
-        match prepared.schema() {
+        match schema {
             Some(schema) => {
                 let formats = Format::of_columns(&codes, schema.fields().len())?;
                 self.outgoing.put(&RowDescription::new(fields(&schema, &formats)))?;

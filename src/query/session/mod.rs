@@ -425,6 +425,11 @@ impl Session {
         prepare::remembered(&self.inner, sql, declared)
     }
 
+    /// The columns of a cursor, if there is one of that name.
+    pub fn cursor_schema(&self, name: &str) -> Option<SchemaRef> {
+        self.inner.cursors.schema(name).ok()
+    }
+
     /// Forgets a prepared statement; one that is not there is no error.
     pub fn close_statement(&self, name: &str) {
         self.inner.statements.lock().remove(name);

@@ -106,12 +106,14 @@ fn number(name: &str) -> Option<usize> {
 }
 
 /// The types to plan with at first: the declared ones, and those that only the text tells.
+///
+/// Numbers of rows are planned as what the planner counts rows in, whatever the client sends.
 pub(super) fn known(mentioned: &Mentioned, declared: &[Option<DataType>]) -> Vec<Option<DataType>> {
     let count = mentioned.count.max(declared.len());
     let mut types = declared.to_vec();
     types.resize(count, None);
     for at in &mentioned.rows {
-        types[*at].get_or_insert(DataType::Int64);
+        types[*at] = Some(DataType::Int64);
     }
     types
 }

@@ -8,10 +8,11 @@
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use sqlparser::ast::{Query, Statement};
@@ -125,7 +126,7 @@ impl PlannedQuery {
         let convert = |error| from_datafusion(&error, sql);
         let values = (!values.is_empty()).then(|| ParamValues::from(values));
         let replace = |plan: &LogicalPlan| match &values {
-            Some(values) => plan.clone().replace_params_with_values(values),
+            Some(values) => fold_casts(plan.clone().replace_params_with_values(values)?),
             None => Ok(plan.clone()),
         };
         if !self.momentary {
@@ -139,6 +140,31 @@ impl PlannedQuery {
         state.mark_start_execution();
         optimise(&state, replace(&self.analysed).map_err(convert)?, sql)
     }
+}
+
+/// Makes values of casts of values, so that tables see in their filters what they can look up.
+///
+/// A cast that fails stays, to fail where it is evaluated, if it ever is.
+fn fold_casts(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+    let fold = |expression: Expr| match &expression {
+        Expr::Cast(cast) => match cast.expr.as_ref() {
+            Expr::Literal(value, metadata) => match value.cast_to(cast.field.data_type()) {
+                Ok(value) => Ok(Transformed::yes(Expr::Literal(value, metadata.clone()))),
+                Err(_) => Ok(Transformed::no(expression)),
+            },
+            _ => Ok(Transformed::no(expression)),
+        },
+        _ => Ok(Transformed::no(expression)),
+    };
+    plan.transform_up_with_subqueries(|node| {
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expression| {
+            let name = names.save(&expression);
+            let folded = expression.transform_up(fold)?;
+            Ok(folded.update_data(|expression| name.restore(expression)))
+        })
+    })
+    .map(|transformed| transformed.data)
 }
 
 fn optimise(state: &SessionState, plan: LogicalPlan, sql: &str) -> Result<LogicalPlan> {
