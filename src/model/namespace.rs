@@ -180,11 +180,11 @@ impl Namespace {
         }
     }
 
-    /// Whether the normalised value, or the raw one before a digest, is on a block list.
+    /// Whether the normalised value is on a block list, or what was written: a telephone `0000` is
+    /// `+00` when normalised, and a digest tells nothing of its source.
     fn blocks(&self, value: &str, raw: &str) -> bool {
         let listed = |text: &str| BLOCKED_EVERYWHERE.contains(&text) || self.blocked.contains(text);
-        listed(&lower(value))
-            || (self.normalization == Normalization::Sha256OfLower && listed(&lower(raw.trim())))
+        listed(&lower(value)) || (value != raw && listed(&lower(raw.trim())))
     }
 }
 
@@ -206,5 +206,32 @@ impl fmt::Display for Namespace {
             write!(f, " BLOCK ({})", values.join(", "))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Namespace, Normalization};
+
+    fn check(normalization: Normalization, raw: &str, expected: Option<&str>) {
+        let namespace = Namespace {
+            id: 1,
+            name: "n".to_owned(),
+            kind: Kind::Person,
+            rank: 1,
+            unique: false,
+            normalization,
+            blocked: ["00 49".to_owned()].into(),
+        };
+        assert_eq!(namespace.identity(raw).as_deref(), expected, "{raw:?}");
+    }
+
+    #[test]
+    fn blocked_values_are_unusable_however_they_are_written() {
+        check(Normalization::Trim, " Unknown ", None);
+        check(Normalization::Phone, " 0000", None);
+        check(Normalization::Phone, "00 49", None);
+        check(Normalization::Phone, "00 49 1", Some("+491"));
+        check(Normalization::Sha256OfLower, "N/A", None);
     }
 }
