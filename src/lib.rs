@@ -4,6 +4,7 @@
 //! `model`, `env`, `error`; then `graph`, `merge`, `ingest`; then `catalog`, `storage`; then `engine`,
 //! `query`, `wire`, `server`. ARCHITECTURE.md tells the story of a row and of a query through them.
 
+pub mod config;
 pub mod demo;
 pub mod error;
 pub mod model;

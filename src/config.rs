@@ -1,0 +1,190 @@
+//! The command line: from what was typed to a checked [`Config`], in two steps.
+//!
+//! Low: [`typed`] collects what was said of each setting of [`setting::ALL`], by a flag, else by an
+//! environment variable, else in the configuration file, as text with its origin. High: [`Config`] and
+//! [`Command`], whose types can be trusted from then on. Only `main` calls this, and hands in the
+//! environment and the files, so that nothing here reads either; `server` gets the result.
+
+mod setting;
+#[cfg(test)]
+mod tests;
+mod typed;
+mod value;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+
+use crate::config::setting::Subcommand;
+use crate::config::typed::Typed;
+use crate::demo::{Company, PEOPLE_DEFAULT, PEOPLE_MAX, SEED_DEFAULT};
+use crate::error::{Error, Result, SqlState};
+
+/// Where the server listens unless told otherwise.
+pub const LISTEN_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5442);
+
+/// What is logged unless told otherwise.
+pub const LOG_DEFAULT: &str = "info";
+
+/// Connections at a time unless told otherwise, as in PostgreSQL.
+pub const CONNECTIONS_MAX_DEFAULT: u64 = 100;
+
+/// The most connections that can be asked for: each may hold a thread's worth of query state.
+pub const CONNECTIONS_MAX_MAX: u64 = 10_000;
+
+/// Memory for queries and caches unless told otherwise: leaves half of a small machine to the rest.
+pub const MEMORY_LIMIT_DEFAULT_BYTES: u64 = 2 << 30;
+
+/// The least memory limit: under it, sorting one batch a thread would already fail.
+pub const MEMORY_LIMIT_MIN_BYTES: u64 = 64 << 20;
+
+/// The configuration file that is read if it is there.
+pub const FILE_DEFAULT: &str = "selfsame.toml";
+
+/// The settings, checked and with their defaults applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Folder of the store; `None`: in memory, or for `demo` a temporary one.
+    pub data: Option<PathBuf>,
+    /// Where to listen for PostgreSQL clients; a loopback address.
+    pub listen: SocketAddr,
+    /// Which log lines are wanted: a filter such as `info,selfsame::engine=debug`.
+    pub log: String,
+    /// Folders that `COPY ... FROM 'path'` may read.
+    pub copy_directories: Vec<PathBuf>,
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// Memory for queries and caches.
+    pub memory_limit_bytes: u64,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve a store.
+    Serve,
+    /// Serve a sample company.
+    Demo(Company),
+    /// Write the files of a sample company into a folder, and serve nothing.
+    WriteDemo {
+        /// The company.
+        company: Company,
+        /// The folder.
+        directory: PathBuf,
+    },
+    /// Run statements without a server.
+    Sql {
+        /// The statements; `None`: they come on standard input.
+        statement: Option<String>,
+    },
+    /// Load files without a server.
+    Ingest {
+        /// The dataset.
+        dataset: String,
+        /// The files, in order.
+        files: Vec<PathBuf>,
+    },
+}
+
+/// What a command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// Help or the version, to be printed.
+    Print(String),
+    /// A command, to be run.
+    Run(Command, Config),
+}
+
+/// The outside world, as far as settings come from it.
+pub struct Outside<'a> {
+    /// The value of an environment variable.
+    pub variable: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The text of a file.
+    pub file: &'a dyn Fn(&Path) -> std::io::Result<String>,
+}
+
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+/// `42601` if it cannot be understood, `22023` for a setting that has a value it may not have, wherever
+/// it was given, `0A000` for one that a later version may have, `58P01` if the file named is not there.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    outside: &Outside<'_>,
+) -> Result<Invocation> {
+    let matches = match setting::command_line().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => return Ok(Invocation::Print(error.to_string())),
+        Err(error) => return Err(misunderstood(&error)),
+    };
+    let (name, of_command) = matches.subcommand().expect("clap demands a subcommand");
+    let subcommand = Subcommand::named(name).expect("clap knows our subcommands only");
+    let typed = typed::collect(subcommand, &matches, of_command, outside)?;
+    let config = config(&typed)?;
+    Ok(Invocation::Run(command(subcommand, of_command, &typed, &config)?, config))
+}
+
+/// What clap says, without the word before it, which whoever prints it adds.
+fn misunderstood(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let error = Error::new(SqlState::SYNTAX_ERROR, message.trim_end());
+    if rest.is_empty() { error } else { error.hint(rest.trim()) }
+}
+
+fn config(typed: &Typed) -> Result<Config> {
+    let copy_directories = typed.paths("copy_directories")?;
+    Ok(Config {
+        data: typed.one("data", value::data_directory)?,
+        listen: typed.one("listen", value::loopback_address)?.unwrap_or(LISTEN_DEFAULT),
+        log: typed.one("log", value::log_filter)?.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
+        copy_directories: copy_directories.unwrap_or_else(|| vec![PathBuf::from(".")]),
+        connections_max: typed
+            .one("connections_max", |text| value::number(text, 1..=CONNECTIONS_MAX_MAX))?
+            .unwrap_or(CONNECTIONS_MAX_DEFAULT) as usize,
+        memory_limit_bytes: typed
+            .one("memory_limit", |text| value::bytes(text, MEMORY_LIMIT_MIN_BYTES))?
+            .unwrap_or(MEMORY_LIMIT_DEFAULT_BYTES),
+    })
+}
+
+fn command(
+    subcommand: Subcommand,
+    matches: &ArgMatches,
+    typed: &Typed,
+    config: &Config,
+) -> Result<Command> {
+    Ok(match subcommand {
+        Subcommand::Serve => Command::Serve,
+        Subcommand::Demo => {
+            let company = company(typed)?;
+            match matches.get_one::<PathBuf>(setting::WRITE) {
+                Some(directory) => Command::WriteDemo { company, directory: directory.clone() },
+                None => Command::Demo(company),
+            }
+        }
+        Subcommand::Sql => {
+            Command::Sql { statement: matches.get_one::<String>(setting::STATEMENT).cloned() }
+        }
+        Subcommand::Ingest if config.data.is_none() => {
+            let message = "ingest needs the folder of a store";
+            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message).hint(
+                "name it with --data, SELFSAME_DATA, or \"data\" in the configuration file",
+            ));
+        }
+        Subcommand::Ingest => Command::Ingest {
+            dataset: matches.get_one::<String>(setting::DATASET).expect("is required").clone(),
+            files: matches.get_many(setting::FILES).expect("is required").cloned().collect(),
+        },
+    })
+}
+
+fn company(typed: &Typed) -> Result<Company> {
+    let people = typed.one("people", |text| value::number(text, 1..=PEOPLE_MAX))?;
+    let seed = typed.one("seed", |text| value::number(text, 0..=u64::MAX))?;
+    Ok(Company { people: people.unwrap_or(PEOPLE_DEFAULT), seed: seed.unwrap_or(SEED_DEFAULT) })
+}
