@@ -39,6 +39,122 @@ pub const RESERVED_TABLES: &[&str] = &[
     "audience_changes",
 ];
 
+/// Words that cannot be the name of a table or a column without quotes, as in PostgreSQL (its reserved
+/// words, and those that can only be a function or a type), in order.
+const RESERVED_WORDS: &[&str] = &[
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "binary",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "not",
+    "notnull",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "right",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
+/// Words that are names in some places of our statements and clauses in others: a printed statement
+/// quotes them, so that it reads the same everywhere.
+const CLAUSE_WORDS: &[&str] =
+    &["attribute", "by", "event", "identity", "merge", "observed", "over", "stitch"];
+
+/// Whether a lower-case word needs quotes to be a name.
+pub fn is_reserved_word(word: &str) -> bool {
+    RESERVED_WORDS.binary_search(&word).is_ok()
+}
+
 /// Checks a name that a user gave to a new object.
 ///
 /// # Errors
@@ -63,7 +179,8 @@ pub fn quote_name(name: &str) -> String {
     let plain = name.bytes().enumerate().all(|(at, byte)| {
         byte.is_ascii_lowercase() || byte == b'_' || (at > 0 && byte.is_ascii_digit())
     });
-    if plain && !name.is_empty() && !is_keyword(name) {
+    let word = is_reserved_word(name) || CLAUSE_WORDS.contains(&name);
+    if plain && !name.is_empty() && !word {
         name.to_owned()
     } else {
         format!("\"{}\"", name.replace('"', "\"\""))
@@ -75,59 +192,29 @@ pub fn quote_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-fn is_keyword(name: &str) -> bool {
-    const KEYWORDS: &[&str] = &[
-        "all",
-        "and",
-        "any",
-        "array",
-        "as",
-        "by",
-        "case",
-        "cast",
-        "check",
-        "column",
-        "create",
-        "default",
-        "desc",
-        "distinct",
-        "else",
-        "end",
-        "except",
-        "false",
-        "for",
-        "from",
-        "group",
-        "having",
-        "in",
-        "into",
-        "is",
-        "join",
-        "limit",
-        "not",
-        "null",
-        "offset",
-        "on",
-        "or",
-        "order",
-        "select",
-        "table",
-        "then",
-        "to",
-        "true",
-        "union",
-        "unique",
-        "user",
-        "using",
-        "when",
-        "where",
-        "with",
-        "identity",
-        "attribute",
-        "event",
-        "observed",
-        "merge",
-        "stitch",
-    ];
-    KEYWORDS.contains(&name)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_words_are_in_the_order_that_the_search_needs() {
+        assert!(RESERVED_WORDS.is_sorted());
+        assert!(RESERVED_WORDS.iter().all(|word| is_reserved_word(word)));
+    }
+
+    #[test]
+    fn a_name_is_quoted_only_where_it_must_be() {
+        for (name, written) in [
+            ("crm_2", "crm_2"),
+            ("2crm", "\"2crm\""),
+            ("CRM", "\"CRM\""),
+            ("select", "\"select\""),
+            ("merge", "\"merge\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("naïve", "\"naïve\""),
+            ("", "\"\""),
+        ] {
+            assert_eq!(quote_name(name), written);
+        }
+    }
 }

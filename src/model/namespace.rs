@@ -14,6 +14,10 @@ use crate::model::names::{quote_literal, quote_name};
 /// The most bytes of a usable identity value (spec 5.1).
 pub const IDENTITY_BYTES_MAX: usize = 1024;
 
+/// The greatest rank that a statement may give: ranks only order namespaces, and the sum of two must fit
+/// its type however many namespaces are added after the last.
+pub const RANK_MAX: u32 = 1_000_000;
+
 /// The most usable identities that one row may name (spec 5.1).
 pub const IDENTITIES_PER_ROW_MAX: usize = 20;
 

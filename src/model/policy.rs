@@ -82,7 +82,7 @@ impl MergePolicy {
 
 impl fmt::Display for StrategyCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        f.write_str(&quote_name(&self.name))?;
         if !self.arguments.is_empty() {
             let arguments: Vec<_> = self
                 .arguments

@@ -1,0 +1,431 @@
+//! From one catalog to the next: every rule that a definition must obey.
+//!
+//! Pure and total: a definition is applied whole or refused with the reason, and the old catalog
+//! stays as it was.
+
+use crate::catalog::Catalog;
+use crate::catalog::attributes;
+use crate::error::{Error, Result, SqlState};
+use crate::merge::plan::MergePlan;
+use crate::model::column::ColumnType;
+use crate::model::dataset::{Column, Dataset, DatasetKind, DatasetOptions, Role};
+use crate::model::definition::{DatasetChange, Definition, Existence, NamespaceChange};
+use crate::model::names::check_name;
+use crate::model::namespace::{Namespace, Normalization};
+use crate::model::policy::{LATEST, MergePolicy};
+
+/// What applying a definition did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// The catalog afterwards; `None` if nothing changed.
+    pub catalog: Option<Catalog>,
+    /// What the user should know.
+    pub notice: Option<String>,
+}
+
+impl Applied {
+    fn skipped(notice: String) -> Self {
+        Self { catalog: None, notice: Some(notice) }
+    }
+}
+
+/// The most definitions of one kind: a catalog is copied with every change.
+pub const OBJECTS_MAX: usize = 10_000;
+
+fn exists(kind: &str, name: &str) -> Error {
+    let code = match kind {
+        "dataset" => SqlState::DUPLICATE_TABLE,
+        _ => SqlState::DUPLICATE_OBJECT,
+    };
+    Error::new(code, format!("{kind} \"{name}\" already exists"))
+}
+
+impl Catalog {
+    /// Applies a definition. `in_use` tells whether a namespace's identities or a dataset's rows exist.
+    ///
+    /// # Errors
+    /// Each refusal has its own SQLSTATE and says what to do.
+    pub fn apply(&self, definition: &Definition) -> Result<Applied> {
+        let mut next = self.clone();
+        let notice = match definition {
+            Definition::CreateNamespace { name, existence, .. } => {
+                if self.namespaces.contains_key(name) {
+                    return skip_or(*existence, exists("namespace", name));
+                }
+                next.create_namespace(definition)?
+            }
+            Definition::AlterNamespace { name, changes } => next.alter_namespace(name, changes)?,
+            Definition::DropNamespace { name, existence } => {
+                if let Err(error) = self.namespace(name) {
+                    return skip_or(*existence, error);
+                }
+                next.drop_namespace(name)?
+            }
+            Definition::CreateDataset { name, kind, columns, options, existence } => {
+                if self.datasets.contains_key(name) {
+                    return skip_or(*existence, exists("dataset", name));
+                }
+                next.create_dataset(name, *kind, columns, options)?
+            }
+            Definition::AlterDataset { name, changes } => {
+                match next.alter_dataset(name, changes)? {
+                    (true, notice) => notice,
+                    (false, notice) => return Ok(Applied { catalog: None, notice }),
+                }
+            }
+            Definition::DropDataset { name, existence } => {
+                if let Err(error) = self.dataset(name) {
+                    return skip_or(*existence, error);
+                }
+                next.drop_dataset(name)?
+            }
+            Definition::CreateMergePolicy { policy, default, existence } => {
+                let there = self.policies.contains_key(&policy.name);
+                if there && *existence != Existence::Replace {
+                    return skip_or(*existence, exists("merge policy", &policy.name));
+                }
+                next.create_policy(policy, *default)?
+            }
+            Definition::SetDefaultMergePolicy { name } => {
+                self.policy(name)?;
+                next.default_policy.clone_from(name);
+                None
+            }
+            Definition::DropMergePolicy { name, existence } => {
+                if let Err(error) = self.policy(name) {
+                    return skip_or(*existence, error);
+                }
+                next.drop_policy(name)?
+            }
+        };
+        next.version += 1;
+        Ok(Applied { catalog: Some(next), notice })
+    }
+
+    fn create_namespace(&mut self, definition: &Definition) -> Result<Option<String>> {
+        let Definition::CreateNamespace {
+            name, kind, rank, unique, normalization, blocked, ..
+        } = definition
+        else {
+            return Err(Error::internal("not a namespace definition"));
+        };
+        check_name("namespace", name)?;
+        limit("namespaces", self.namespaces.len())?;
+        let last = self.namespaces.values().map(|namespace| namespace.rank).max().unwrap_or(0);
+        let namespace = Namespace {
+            id: self.next_namespace_id,
+            name: name.clone(),
+            kind: *kind,
+            rank: rank.unwrap_or(last + 1),
+            unique: *unique,
+            normalization: *normalization,
+            blocked: blocked.iter().map(|value| block_key(value)).collect(),
+        };
+        self.next_namespace_id += 1;
+        self.namespaces.insert(name.clone(), namespace);
+        Ok(unique.then(unique_notice))
+    }
+
+    fn alter_namespace(
+        &mut self,
+        name: &str,
+        changes: &[NamespaceChange],
+    ) -> Result<Option<String>> {
+        self.namespace(name)?;
+        let user = self.user_of(name).map(str::to_owned);
+        let namespace = self.namespaces.get_mut(name).expect("it was found above");
+        let mut notice = None;
+        for change in changes {
+            let rewrites = match change {
+                NamespaceChange::Unique(unique) => {
+                    namespace.unique = *unique;
+                    notice = unique.then(unique_notice);
+                    false
+                }
+                NamespaceChange::Rank(rank) => {
+                    namespace.rank = *rank;
+                    false
+                }
+                NamespaceChange::Normalize(normalization) => {
+                    let changed = namespace.normalization != *normalization;
+                    namespace.normalization = *normalization;
+                    changed
+                }
+                NamespaceChange::Block(values) => {
+                    namespace.blocked.extend(values.iter().map(|value| block_key(value)));
+                    true
+                }
+                NamespaceChange::Unblock(values) => {
+                    values.iter().for_each(|value| {
+                        namespace.blocked.remove(&block_key(value));
+                    });
+                    true
+                }
+            };
+            if let (true, Some(dataset)) = (rewrites, &user) {
+                let message = format!(
+                    "cannot change what identities of namespace \"{name}\" are while dataset \"{dataset}\" uses it"
+                );
+                return Err(Error::unsupported(message).hint(
+                    "set NORMALIZE and BLOCK before creating datasets; identities already taken in are not recomputed in this version",
+                ));
+            }
+        }
+        Ok(notice)
+    }
+
+    fn drop_namespace(&mut self, name: &str) -> Result<Option<String>> {
+        if let Some(dataset) = self.user_of(name) {
+            let message =
+                format!("cannot drop namespace \"{name}\": dataset \"{dataset}\" uses it");
+            return Err(
+                Error::new(SqlState::DEPENDENT_OBJECTS, message).hint("drop the dataset first")
+            );
+        }
+        self.namespaces.remove(name);
+        Ok(None)
+    }
+
+    /// A dataset that has an identity column of the namespace.
+    fn user_of(&self, namespace: &str) -> Option<&str> {
+        let uses =
+            |dataset: &&Dataset| dataset.identity_columns().any(|(_, used)| used == namespace);
+        self.datasets.values().find(uses).map(|dataset| dataset.name.as_str())
+    }
+
+    fn create_dataset(
+        &mut self,
+        name: &str,
+        kind: DatasetKind,
+        columns: &[Column],
+        options: &[DatasetChange],
+    ) -> Result<Option<String>> {
+        limit("datasets", self.datasets.len())?;
+        let id = self.next_dataset_id;
+        let mut dataset = Dataset {
+            id,
+            name: name.to_owned(),
+            kind,
+            columns: columns.to_vec(),
+            options: DatasetOptions::default(),
+        };
+        for option in options {
+            set_option(&mut dataset, option);
+        }
+        self.check_dataset(&dataset)?;
+        self.next_dataset_id += 1;
+        self.datasets.insert(name.to_owned(), dataset);
+        Ok(None)
+    }
+
+    /// Checks a dataset against all other definitions.
+    fn check_dataset(&self, dataset: &Dataset) -> Result<()> {
+        dataset.check()?;
+        for (_, namespace) in dataset.identity_columns() {
+            self.namespace(namespace)?;
+        }
+        self.check_union(dataset)?;
+        let mut with = self.clone();
+        with.datasets.insert(dataset.name.clone(), dataset.clone());
+        for policy in self.policies.values() {
+            with.check_policy(policy).map_err(|error| {
+                let message =
+                    format!("dataset \"{}\" breaks merge policy \"{}\"", dataset.name, policy.name);
+                Error::new(error.code(), message).detail(error.message())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a column whose type does not go together with the same attribute elsewhere.
+    fn check_union(&self, dataset: &Dataset) -> Result<()> {
+        let others: Vec<&Dataset> = self
+            .datasets_in_order()
+            .into_iter()
+            .filter(|other| other.kind == dataset.kind && other.name != dataset.name)
+            .collect();
+        let all = attributes::union(&others);
+        for (_, column) in dataset.attributes() {
+            let Some(attribute) = all.iter().find(|known| known.name == column.attribute_name())
+            else {
+                continue;
+            };
+            let ty = match column.role {
+                Role::Identity(_) => ColumnType::Text,
+                _ => column.ty.clone(),
+            };
+            if attribute.ty.union(&ty).is_none() {
+                let message = format!(
+                    "attribute \"{}\" is {} in other datasets and cannot be {ty} in dataset \"{}\"",
+                    attribute.name, attribute.ty, dataset.name
+                );
+                return Err(Error::new(SqlState::DATATYPE_MISMATCH, message).hint(format!(
+                    "use a type that converts without loss, or another name: {} {} ATTRIBUTE other_name",
+                    column.name, column.ty
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn alter_dataset(
+        &mut self,
+        name: &str,
+        changes: &[DatasetChange],
+    ) -> Result<(bool, Option<String>)> {
+        let mut dataset = self.dataset(name)?.clone();
+        let (mut changed, mut notice) = (false, None);
+        for change in changes {
+            if let DatasetChange::AddColumn { column, existence } = change {
+                if dataset.column(&column.name).is_some() {
+                    let message =
+                        format!("column \"{}\" of dataset \"{name}\" already exists", column.name);
+                    if *existence == Existence::Lenient {
+                        notice = Some(format!("{message}, skipping"));
+                        continue;
+                    }
+                    return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
+                }
+                if matches!(column.role, Role::ObservedAt | Role::EventId) {
+                    return Err(Error::unsupported(format!(
+                        "column \"{}\" cannot be added as OBSERVED AT or EVENT ID",
+                        column.name
+                    ))
+                    .detail("the rows taken in so far were ordered and recognised without it"));
+                }
+                dataset.columns.push(column.clone());
+            } else {
+                set_option(&mut dataset, change);
+            }
+            changed = true;
+        }
+        self.check_dataset(&dataset)?;
+        self.datasets.insert(name.to_owned(), dataset);
+        Ok((changed, notice))
+    }
+
+    fn drop_dataset(&mut self, name: &str) -> Result<Option<String>> {
+        let names = |policy: &&MergePolicy| {
+            policy.datasets.iter().flatten().any(|dataset| dataset == name)
+                || policy.rules.iter().map(|rule| &rule.strategy).chain([&policy.default]).any(
+                    |strategy| {
+                        strategy.arguments.iter().any(|argument| {
+                            matches!(argument, crate::model::policy::Argument::Name(used) if used == name)
+                        })
+                    },
+                )
+        };
+        if let Some(policy) = self.policies.values().find(names) {
+            let message = format!(
+                "cannot drop dataset \"{name}\": merge policy \"{}\" names it",
+                policy.name
+            );
+            return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message)
+                .hint("drop or replace the policy first"));
+        }
+        let dropped = self.datasets.remove(name);
+        for policy in self.policies.values() {
+            if let Err(error) = self.check_policy(policy) {
+                let message = format!(
+                    "cannot drop dataset \"{name}\": merge policy \"{}\" needs its attributes",
+                    policy.name
+                );
+                self.datasets.extend(dropped.map(|dataset| (name.to_owned(), dataset)));
+                return Err(
+                    Error::new(SqlState::DEPENDENT_OBJECTS, message).detail(error.message())
+                );
+            }
+        }
+        Ok(None)
+    }
+
+    fn create_policy(&mut self, policy: &MergePolicy, default: bool) -> Result<Option<String>> {
+        check_name("merge policy", &policy.name)?;
+        limit("merge policies", self.policies.len())?;
+        if policy.name == LATEST {
+            let message = "merge policy \"latest\" is built in and cannot be replaced";
+            return Err(Error::new(SqlState::RESERVED_NAME, message));
+        }
+        self.check_policy(policy)?;
+        self.policies.insert(policy.name.clone(), policy.clone());
+        if default {
+            self.default_policy.clone_from(&policy.name);
+        }
+        Ok(None)
+    }
+
+    fn check_policy(&self, policy: &MergePolicy) -> Result<()> {
+        for name in policy.datasets.iter().flatten() {
+            if self.dataset(name)?.kind == DatasetKind::Event {
+                let message = format!("\"{name}\" is an event dataset: events are never merged");
+                return Err(Error::new(SqlState::INVALID_OBJECT_DEFINITION, message));
+            }
+        }
+        self.merge_plan(policy).map(|_| ())
+    }
+
+    /// The policy made ready for this catalog's record datasets and attributes.
+    ///
+    /// # Errors
+    /// What [`MergePlan::try_new`] refuses.
+    pub fn merge_plan(&self, policy: &MergePolicy) -> Result<MergePlan> {
+        let datasets: Vec<String> =
+            self.record_datasets().iter().map(|dataset| dataset.name.clone()).collect();
+        let attributes: Vec<_> = self
+            .attributes()
+            .into_iter()
+            .map(|attribute| crate::merge::plan::Attribute {
+                name: attribute.name,
+                ty: attribute.ty,
+            })
+            .collect();
+        MergePlan::try_new(policy, &datasets, &attributes)
+    }
+
+    fn drop_policy(&mut self, name: &str) -> Result<Option<String>> {
+        if name == LATEST {
+            let message = "merge policy \"latest\" is built in and cannot be dropped";
+            return Err(Error::new(SqlState::RESERVED_NAME, message));
+        }
+        if name == self.default_policy {
+            let message = format!("cannot drop merge policy \"{name}\": it is the default");
+            return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message).hint(
+                "make another one the default first: ALTER MERGE POLICY latest SET DEFAULT",
+            ));
+        }
+        self.policies.remove(name);
+        Ok(None)
+    }
+}
+
+fn skip_or(existence: Existence, error: Error) -> Result<Applied> {
+    match existence {
+        Existence::Lenient => Ok(Applied::skipped(format!("{}, skipping", error.message()))),
+        _ => Err(error),
+    }
+}
+
+fn set_option(dataset: &mut Dataset, change: &DatasetChange) {
+    match change {
+        DatasetChange::AcceptAnonymous(value) => dataset.options.accept_anonymous = *value,
+        DatasetChange::Upsert(value) => dataset.options.upsert = *value,
+        DatasetChange::AddColumn { .. } => {}
+    }
+}
+
+/// Block lists are compared after lower-casing (spec 5.1).
+fn block_key(value: &str) -> String {
+    Normalization::Lower.apply(value).into_owned()
+}
+
+fn unique_notice() -> String {
+    "UNIQUE is recorded, but this version does not yet keep identities apart by it".to_owned()
+}
+
+fn limit(what: &str, count: usize) -> Result<()> {
+    if count >= OBJECTS_MAX {
+        let message = format!("cannot define more than {OBJECTS_MAX} {what}");
+        return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+    }
+    Ok(())
+}

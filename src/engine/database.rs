@@ -1,0 +1,238 @@
+//! The database: what everybody outside the engine holds.
+//!
+//! Reading is taking a snapshot; writing is asking the writer and waiting for its answer. All calls
+//! here block and belong on threads that may.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+
+use crate::engine::intake::EventIds;
+use crate::engine::profiles::ProfileViews;
+use crate::engine::recovery;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::writer::{Pending, QUEUE_MAX, Reply, Request, SnapshotCell, TouchedCell};
+use crate::env::clock::{Clock, RealClock};
+use crate::env::disk::Disk;
+use crate::env::memory_disk::MemoryDisk;
+use crate::env::real_disk::RealDisk;
+use crate::env::threads;
+use crate::error::{Error, Result, SqlState};
+use crate::graph::dictionary::Dictionary;
+use crate::model::dataset::Dataset;
+use crate::model::definition::Definition;
+use crate::storage::store::Files;
+
+/// Bytes of decoded columns kept unless configured otherwise.
+pub const CACHE_BYTES_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
+
+/// How to open a database.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the ground state is.
+    pub disk: Arc<dyn Disk>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Bytes of decoded columns to keep.
+    pub cache_bytes: u64,
+}
+
+impl Options {
+    /// A store in a folder.
+    ///
+    /// # Errors
+    /// `55006` if another process has it open; otherwise what the system says.
+    pub fn folder(path: &std::path::Path) -> Result<Self> {
+        Ok(Self { disk: Arc::new(RealDisk::open(path)?), ..Self::memory() })
+    }
+
+    /// A store in memory, gone with the process.
+    pub fn memory() -> Self {
+        Self {
+            disk: Arc::new(MemoryDisk::new()),
+            clock: Arc::new(RealClock),
+            cache_bytes: CACHE_BYTES_DEFAULT,
+        }
+    }
+
+    /// A store in a folder if one is given, else in memory.
+    ///
+    /// # Errors
+    /// As [`Options::folder`].
+    pub fn at(path: Option<&PathBuf>) -> Result<Self> {
+        path.map_or_else(|| Ok(Self::memory()), |path| Self::folder(path))
+    }
+}
+
+/// What a definition did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defined {
+    /// Whether anything changed.
+    pub changed: bool,
+    /// What the user should know.
+    pub notice: Option<String>,
+}
+
+/// What readers, sessions and the writer share.
+pub(crate) struct Shared {
+    pub(crate) dictionary: Arc<Dictionary>,
+    pub(crate) files: Arc<Files>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) snapshot: SnapshotCell,
+    pub(crate) touched: TouchedCell,
+    event_ids: Mutex<HashMap<u32, Arc<EventIds>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        dictionary: Arc<Dictionary>,
+        files: Arc<Files>,
+        clock: Arc<dyn Clock>,
+        snapshot: Snapshot,
+    ) -> Self {
+        let touched = crate::engine::touched::TouchedLog::starting_at(snapshot.commit());
+        Self {
+            dictionary,
+            files,
+            clock,
+            snapshot: SnapshotCell::new(Arc::new(snapshot)),
+            touched: TouchedCell::new(touched),
+            event_ids: Mutex::default(),
+        }
+    }
+
+    /// The event ids that a dataset has accepted, if it recognises events by id.
+    pub(crate) fn event_ids(&self, dataset: &Dataset) -> Option<Arc<EventIds>> {
+        dataset.event_id()?;
+        Some(Arc::clone(self.event_ids.lock().entry(dataset.id).or_default()))
+    }
+
+    /// Removes files that no manifest names any more. Readers that have them open go on reading.
+    pub(crate) fn remove_files<'a>(&self, paths: impl Iterator<Item = &'a String>) {
+        let paths: BTreeSet<_> = paths.collect();
+        for path in paths {
+            if let Err(error) = self.files.remove_path(path) {
+                tracing::warn!(path, %error, "could not remove a file that is no longer needed");
+            }
+        }
+    }
+}
+
+/// An open database.
+pub struct Database {
+    shared: Arc<Shared>,
+    requests: SyncSender<Request>,
+    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    next_ingest_id: AtomicI64,
+    views: ProfileViews,
+}
+
+impl Database {
+    /// Opens a store and rebuilds what is derived from it.
+    ///
+    /// # Errors
+    /// `XX001` if the store is damaged; whatever the disk says.
+    pub fn open(options: Options) -> Result<Arc<Self>> {
+        let writer = recovery::open(&options)?;
+        let (requests, queue) = sync_channel(QUEUE_MAX);
+        let shared = Arc::clone(&writer.shared);
+        let next_ingest_id = AtomicI64::new(writer.state.next_ingest_id);
+        let thread = threads::spawn("writer", move || writer.run(&queue))?;
+        Ok(Arc::new(Self {
+            shared,
+            requests,
+            writer: Mutex::new(Some(thread)),
+            next_ingest_id,
+            views: ProfileViews::default(),
+        }))
+    }
+
+    /// What is visible now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.shared.snapshot.read())
+    }
+
+    /// Changes the catalog; returns when the change is durable and visible.
+    ///
+    /// # Errors
+    /// What `Catalog::apply` refuses, or what the disk says.
+    pub fn define(&self, definition: Definition) -> Result<Defined> {
+        self.ask(|reply| Request::Define(definition, reply))
+    }
+
+    /// Commits rows; gives how many of the dataset's were accepted.
+    pub(crate) fn commit(&self, pending: Pending) -> Result<u64> {
+        self.ask(|reply| Request::Commit(pending, reply))
+    }
+
+    /// Moves everything from the log's tail into segments.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn flush(&self) -> Result<()> {
+        self.ask(Request::Flush)
+    }
+
+    /// Flushes and stops the writer; later writes fail.
+    ///
+    /// # Errors
+    /// Whatever the disk says; what was acknowledged is in the log all the same.
+    pub fn close(&self) -> Result<()> {
+        let Some(thread) = self.writer.lock().take() else { return Ok(()) };
+        let result = self.ask(Request::Close);
+        if thread.join().is_err() {
+            return Err(Error::internal("the writer panicked"));
+        }
+        result
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
+        let (reply, answer) = sync_channel(1);
+        let closed = || Error::new(SqlState::ADMIN_SHUTDOWN, "the database is shutting down");
+        self.requests.send(request(reply)).map_err(|_| closed())?;
+        answer.recv().map_err(|_| closed())?
+    }
+
+    pub(crate) fn event_ids(&self, dataset: &Dataset) -> Option<Arc<EventIds>> {
+        self.shared.event_ids(dataset)
+    }
+
+    pub(crate) fn next_ingest_id(&self) -> i64 {
+        self.next_ingest_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn dictionary(&self) -> &Arc<Dictionary> {
+        &self.shared.dictionary
+    }
+
+    pub(crate) fn files(&self) -> &Arc<Files> {
+        &self.shared.files
+    }
+
+    /// The time, as the engine sees it.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
+    pub(crate) fn views(&self) -> &ProfileViews {
+        &self.views
+    }
+
+    /// Profiles touched after one commit and up to another; `None`: any may be.
+    pub(crate) fn touched_between(&self, after: u64, up_to: u64) -> Option<Vec<u32>> {
+        self.shared.touched.lock().between(after, up_to)
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("commit", &self.snapshot().commit())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,227 @@
+//! Intake: from the typed columns of a dataset to rows that may be accepted.
+//!
+//! Normalises identities and gives them their numbers (spec 5.1), and refuses rows that name nobody.
+//! Runs on the threads of sessions and loads; the writer need not look at a text again.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringViewArray, UInt32Array,
+    UInt32Builder,
+};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use hashbrown::{DefaultHashBuilder, HashSet};
+use parking_lot::Mutex;
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::graph::dictionary::Dictionary;
+use crate::model::dataset::Dataset;
+use crate::model::namespace::{IDENTITIES_PER_ROW_MAX, Namespace};
+use crate::storage::part::identity_column;
+
+/// Code of a row that names no usable identity (spec 5.1).
+pub const NO_IDENTITY: &str = "no_identity";
+
+/// Code of a row that names too many.
+pub const TOO_MANY_IDENTITIES: &str = "too_many_identities";
+
+/// Takes rows of one dataset in.
+pub struct Intake {
+    dataset: Arc<Dataset>,
+    /// For each identity column: its position and namespace.
+    identities: Vec<(usize, Namespace)>,
+    dictionary: Arc<Dictionary>,
+    stored: SchemaRef,
+}
+
+/// Rows taken in.
+#[derive(Debug)]
+pub struct Taken {
+    /// Rows to store: the declared columns, then the identities' numbers.
+    pub batch: RecordBatch,
+    /// Which rows of the input they are.
+    pub rows: Vec<u32>,
+    /// Refused rows: row of the input, code, message.
+    pub refused: Vec<(usize, &'static str, String)>,
+}
+
+/// The Arrow schema of a dataset's declared columns.
+pub fn declared_schema(dataset: &Dataset) -> SchemaRef {
+    let fields =
+        dataset.columns.iter().map(|column| Field::new(&column.name, column.ty.to_arrow(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The Arrow schema of a dataset's rows as stored.
+pub fn stored_schema(dataset: &Dataset) -> SchemaRef {
+    let mut fields: Vec<Field> =
+        declared_schema(dataset).fields().iter().map(|field| field.as_ref().clone()).collect();
+    for (at, _) in dataset.identity_columns() {
+        let name = identity_column(&dataset.columns[at].name);
+        fields.push(Field::new(name, DataType::UInt32, true));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+impl Intake {
+    /// Prepares to take rows of a dataset in.
+    ///
+    /// # Errors
+    /// `42704` if a namespace is gone.
+    pub fn new(
+        dataset: &Arc<Dataset>,
+        catalog: &Catalog,
+        dictionary: &Arc<Dictionary>,
+    ) -> Result<Self> {
+        let identities = dataset
+            .identity_columns()
+            .map(|(at, name)| Ok((at, catalog.namespace(name)?.clone())))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            dataset: Arc::clone(dataset),
+            identities,
+            dictionary: Arc::clone(dictionary),
+            stored: stored_schema(dataset),
+        })
+    }
+
+    /// The schema of the rows taken in.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.stored
+    }
+
+    /// Takes a batch of the declared columns in.
+    ///
+    /// # Errors
+    /// `54000` if the store holds as many identities as it can.
+    pub fn take(&self, batch: &RecordBatch) -> Result<Taken> {
+        let numbers = self.numbers(batch)?;
+        let mut columns = batch.columns().to_vec();
+        columns.extend(numbers.iter().map(|column| Arc::new(column.clone()) as ArrayRef));
+        let refused = self.refused(&numbers, batch.num_rows());
+        let batch = RecordBatch::try_new(Arc::clone(&self.stored), columns)
+            .map_err(|error| Error::internal(error.to_string()))?;
+        keep(batch, refused)
+    }
+
+    /// Numbers of the identities of each identity column. They are given row by row, so that they do
+    /// not depend on how rows were batched.
+    fn numbers(&self, batch: &RecordBatch) -> Result<Vec<UInt32Array>> {
+        let mut columns = Vec::with_capacity(self.identities.len());
+        for (at, namespace) in &self.identities {
+            let texts = cast(batch.column(*at), &DataType::Utf8View)
+                .map_err(|error| Error::internal(error.to_string()))?;
+            let builder = UInt32Builder::with_capacity(batch.num_rows());
+            columns.push((texts, namespace, builder));
+        }
+        for row in 0..batch.num_rows() {
+            for (texts, namespace, numbers) in &mut columns {
+                let texts = texts.as_string_view();
+                let text = texts.is_valid(row).then(|| texts.value(row));
+                match text.and_then(|text| namespace.identity(text)) {
+                    Some(value) => {
+                        numbers.append_value(self.dictionary.intern(namespace.id, &value)?);
+                    }
+                    None => numbers.append_null(),
+                }
+            }
+        }
+        Ok(columns.into_iter().map(|(_, _, mut numbers)| numbers.finish()).collect())
+    }
+
+    fn refused(&self, numbers: &[UInt32Array], rows: usize) -> Vec<(usize, &'static str, String)> {
+        let mut refused = Vec::new();
+        for row in 0..rows {
+            let count = numbers.iter().filter(|column| column.is_valid(row)).count();
+            if count == 0 && !self.dataset.options.accept_anonymous {
+                let names: Vec<_> = self
+                    .identities
+                    .iter()
+                    .map(|(at, _)| self.dataset.columns[*at].name.as_str())
+                    .collect();
+                let message = format!("no usable identity in {}", names.join(", "));
+                refused.push((row, NO_IDENTITY, message));
+            } else if count > IDENTITIES_PER_ROW_MAX {
+                let message =
+                    format!("{count} identities, at most {IDENTITIES_PER_ROW_MAX} are allowed");
+                refused.push((row, TOO_MANY_IDENTITIES, message));
+            }
+        }
+        refused
+    }
+}
+
+/// Leaves refused rows out.
+fn keep(batch: RecordBatch, refused: Vec<(usize, &'static str, String)>) -> Result<Taken> {
+    let count = batch.num_rows();
+    if refused.is_empty() {
+        return Ok(Taken { batch, rows: (0..count as u32).collect(), refused });
+    }
+    let mut mask = vec![true; count];
+    refused.iter().for_each(|(row, _, _)| mask[*row] = false);
+    let rows = (0..count as u32).filter(|row| mask[*row as usize]).collect();
+    let batch = filter_record_batch(&batch, &BooleanArray::from(mask))
+        .map_err(|error| Error::internal(error.to_string()))?;
+    Ok(Taken { batch, rows, refused })
+}
+
+/// The event ids that a dataset has accepted, as 128-bit hashes: 17 bytes an event. Two ids are taken
+/// for one with a probability of 2^-128 a pair, under keys drawn anew at each start.
+#[derive(Debug, Default)]
+pub struct EventIds {
+    /// Held by the one load that may run.
+    pub turn: Mutex<()>,
+    seen: Mutex<HashSet<u128>>,
+    keys: (DefaultHashBuilder, DefaultHashBuilder),
+}
+
+impl EventIds {
+    fn hash(&self, id: &str) -> u128 {
+        (u128::from(self.keys.0.hash_one(id)) << 64) | u128::from(self.keys.1.hash_one(id))
+    }
+
+    /// Ids of a column as hashes; `None` where there is no id.
+    ///
+    /// # Errors
+    /// `XX000` if the column cannot be read as text, which `Dataset::check` rules out.
+    pub fn hashes(&self, column: &ArrayRef) -> Result<Vec<Option<u128>>> {
+        let texts = cast(column, &DataType::Utf8View)
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let texts = texts.as_any().downcast_ref::<StringViewArray>();
+        let texts = texts.ok_or_else(|| Error::internal("event ids are not texts"))?;
+        Ok(texts.iter().map(|text| text.map(|text| self.hash(text))).collect())
+    }
+
+    /// The rows whose events were not accepted before, nor are in `new_ids`, which takes theirs.
+    /// `at` is the position of the event id column.
+    pub fn fresh(
+        &self,
+        batch: RecordBatch,
+        at: usize,
+        new_ids: &mut HashSet<u128>,
+    ) -> Result<RecordBatch> {
+        let hashes = self.hashes(batch.column(at))?;
+        let seen = self.seen.lock();
+        let mut fresh = |hash: u128| !seen.contains(&hash) && new_ids.insert(hash);
+        let mask: BooleanArray =
+            hashes.into_iter().map(|hash| Some(hash.is_none_or(&mut fresh))).collect();
+        if mask.true_count() == mask.len() {
+            return Ok(batch);
+        }
+        filter_record_batch(&batch, &mask).map_err(|error| Error::internal(error.to_string()))
+    }
+
+    /// Whether any of the ids was accepted.
+    pub fn overlaps(&self, ids: &HashSet<u128>) -> bool {
+        let seen = self.seen.lock();
+        ids.iter().any(|id| seen.contains(id))
+    }
+
+    /// Notes ids as accepted.
+    pub fn extend(&self, hashes: impl IntoIterator<Item = u128>) {
+        self.seen.lock().extend(hashes);
+    }
+}

@@ -1,0 +1,30 @@
+//! The engine: the only writer, and the snapshots that everybody else reads.
+//!
+//! Life of a row. A session or loader thread turns bytes into typed columns (`ingest`), gives every
+//! identity its dense number and refuses rows that name nobody ([`intake`]). The [`writer`] thread takes
+//! what is ready, a group at a time: it gives rows their fragment ids, appends a record to the log,
+//! applies it to the [`state`] (components, index of rows, parts), syncs the log once for the group,
+//! publishes a new [`snapshot`], and only then answers. When the tail has grown, it flushes it into
+//! segments.
+//!
+//! Life of a read. A [`snapshot::Snapshot`] is immutable; scans read its parts, look-ups its index.
+//! Merged profiles are kept per policy by [`profiles`]: a commit only notes which profiles it touched,
+//! and the next reader re-merges exactly those.
+
+pub mod database;
+pub mod evidence;
+pub mod index;
+pub mod intake;
+pub mod internal;
+pub mod load;
+pub mod profiles;
+mod recovery;
+pub mod rows;
+pub mod snapshot;
+pub mod state;
+mod touched;
+mod writer;
+
+pub use crate::engine::database::{Database, Defined, Options};
+pub use crate::engine::load::{Load, LoadReport, Source};
+pub use crate::engine::snapshot::Snapshot;

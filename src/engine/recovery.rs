@@ -1,0 +1,152 @@
+//! Recovery: from the ground state on disk to the state in memory.
+//!
+//! Identities first, under their stored numbers; then the segments of the manifest; then the log's
+//! records, one by one, as they were applied the first time. Only numbers are read from segments, and
+//! event ids where a dataset recognises events by them.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, Int64Array};
+use arrow::datatypes::DataType;
+
+use crate::catalog::Catalog;
+use crate::engine::database::{Options, Shared};
+use crate::engine::internal::INGESTS;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::state::{Change, State};
+use crate::engine::touched::Touched;
+use crate::engine::writer::{Writer, apply_catalog, open_part};
+use crate::env::clock::Stopwatch;
+use crate::error::{Error, Result};
+use crate::graph::dictionary::Dictionary;
+use crate::storage::manifest::Manifest;
+use crate::storage::part::Part;
+use crate::storage::record::{Commit, CommitPart, PartRows, Record};
+use crate::storage::store::Store;
+
+/// Opens the store and gives the writer that goes on with it.
+pub(crate) fn open(options: &Options) -> Result<Writer> {
+    let watch = Stopwatch::start();
+    let (store, opened) = Store::open(Arc::clone(&options.disk), options.cache_bytes)?;
+    let dictionary = Arc::new(Dictionary::default());
+    let state = State::default();
+    let first = Snapshot { state: state.clone(), dictionary: Arc::clone(&dictionary) };
+    let files = Arc::clone(store.files());
+    let shared = Arc::new(Shared::new(dictionary, files, Arc::clone(&options.clock), first));
+    let identity_files = opened.manifest.identities.clone();
+    let mut writer = Writer { shared, state, store, unflushed: Vec::new(), identity_files };
+    writer.load_manifest(&opened.manifest)?;
+    let records = opened.records.len();
+    for record in opened.records {
+        writer.replay(record)?;
+    }
+    writer.finish_recovery()?;
+    tracing::info!(
+        segments = opened.manifest.segments.len(),
+        records,
+        identities = writer.state.components.identity_count(),
+        profiles = writer.state.components.component_count(),
+        seconds = watch.seconds(),
+        "opened the store"
+    );
+    Ok(writer)
+}
+
+impl Writer {
+    fn load_manifest(&mut self, manifest: &Manifest) -> Result<()> {
+        if !manifest.catalog.is_null() {
+            let catalog: Catalog =
+                serde_json::from_value(manifest.catalog.clone()).map_err(|error| {
+                    Error::corrupted(format!("definitions cannot be read: {error}"))
+                })?;
+            self.state.catalog = Arc::new(catalog);
+        }
+        let shared = Arc::clone(&self.shared);
+        for file in &manifest.identities {
+            shared.files.read_identities(file, |number, namespace, value| {
+                shared.dictionary.restore(number, namespace, value)
+            })?;
+        }
+        self.state.next_fragment_id = manifest.next_fragment_id.max(1);
+        let mut segments = manifest.segments.clone();
+        segments.sort_by_key(|entry| entry.first_fragment_id);
+        let mut change = Change { touched: Touched::all(), ..Change::default() };
+        for entry in segments {
+            let part = CommitPart {
+                dataset: entry.dataset,
+                first_fragment_id: entry.first_fragment_id,
+                rows: PartRows::Segment(entry.file),
+            };
+            let part = open_part(&self.shared, &part, entry.committed_at)?;
+            self.state.apply(Arc::new(part), &mut change)?;
+        }
+        Ok(())
+    }
+
+    fn replay(&mut self, record: Record) -> Result<()> {
+        match record {
+            Record::Define(definition) => {
+                let applied = self.state.catalog.apply(&definition).map_err(|error| {
+                    Error::corrupted(format!("a logged definition cannot be applied: {error}"))
+                })?;
+                if let Some(catalog) = applied.catalog {
+                    apply_catalog(&mut self.state, catalog)?;
+                }
+            }
+            Record::Commit(commit) => self.replay_commit(commit)?,
+        }
+        self.state.commit += 1;
+        Ok(())
+    }
+
+    fn replay_commit(&mut self, commit: Commit) -> Result<()> {
+        for (number, namespace, value) in &commit.identities {
+            self.shared.dictionary.restore(*number, *namespace, value)?;
+            self.unflushed.push(*number);
+        }
+        let mut change = Change { touched: Touched::all(), ..Change::default() };
+        for part in &commit.parts {
+            let part = open_part(&self.shared, part, commit.committed_at)?;
+            self.state.apply(Arc::new(part), &mut change)?;
+        }
+        Ok(())
+    }
+
+    /// What is derived from all rows at once, and the first snapshot.
+    fn finish_recovery(&mut self) -> Result<()> {
+        for dataset in self.state.catalog.datasets.values() {
+            let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id())
+            else {
+                continue;
+            };
+            let column = &dataset.columns[at];
+            for (_, part) in self.state.parts(dataset.id) {
+                for group in 0..part.group_count() {
+                    let ids = part.column(group, &column.name, &column.ty.to_arrow())?;
+                    events.extend(events.hashes(&ids)?.into_iter().flatten());
+                }
+            }
+        }
+        self.state.next_ingest_id = self.last_ingest_id()? + 1;
+        let dictionary = Arc::clone(&self.shared.dictionary);
+        let snapshot = Snapshot { state: self.state.clone(), dictionary };
+        let commit = snapshot.commit();
+        *self.shared.snapshot.write() = Arc::new(snapshot);
+        *self.shared.touched.lock() = crate::engine::touched::TouchedLog::starting_at(commit);
+        Ok(())
+    }
+
+    fn last_ingest_id(&self) -> Result<i64> {
+        let mut last = 0;
+        let parts: Vec<&Arc<Part>> = self.state.parts(INGESTS).map(|(_, part)| part).collect();
+        for part in parts {
+            for group in 0..part.group_count() {
+                let ids = part.column(group, "ingest_id", &DataType::Int64)?;
+                let ids = ids.as_any().downcast_ref::<Int64Array>();
+                let ids = ids.ok_or_else(|| Error::corrupted("load numbers are not numbers"))?;
+                last = ids.iter().flatten().fold(last, i64::max);
+            }
+        }
+        Ok(last)
+    }
+}

@@ -1,0 +1,228 @@
+//! The state: everything derived that readers need, as of one commit, cheap to copy.
+//!
+//! The writer owns one and applies commits to it; a snapshot is a copy. Replaying the store at start
+//! goes through the same `apply`, so that there is one way for a row to count.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::concat_batches;
+
+use crate::catalog::Catalog;
+use crate::engine::index::{Index, IndexedRow, Slots};
+use crate::engine::rows::RowFacts;
+use crate::engine::touched::Touched;
+use crate::error::{Error, Result};
+use crate::graph::components::Components;
+use crate::model::dataset::{Dataset, DatasetKind};
+use crate::storage::part::Part;
+
+/// Tail parts below this many rows are put together as they come, so that a scan of many small commits
+/// reads few batches. Sizes double from part to part, as in a binary counter: a row is copied at most
+/// log2 of this many times.
+const COALESCE_ROWS_MAX: usize = 32_768;
+
+/// Everything that readers see.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Definitions.
+    pub catalog: Arc<Catalog>,
+    /// Number of the last commit.
+    pub commit: u64,
+    /// The identity graph.
+    pub components: Components,
+    /// Rows by identity.
+    pub index: Index,
+    /// Parts by slot.
+    pub slots: Arc<Slots>,
+    /// Slots of each dataset, in order of ingestion.
+    pub datasets: Arc<BTreeMap<u32, Vec<u32>>>,
+    /// The fragment id of the next row.
+    pub next_fragment_id: i64,
+    /// The number of the next load.
+    pub next_ingest_id: i64,
+    /// Places whose rows are in each slot of the tail.
+    tail_places: BTreeMap<u32, Vec<u32>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            catalog: Arc::new(Catalog::default()),
+            commit: 0,
+            components: Components::default(),
+            index: Index::default(),
+            slots: Arc::default(),
+            datasets: Arc::default(),
+            next_fragment_id: 1,
+            next_ingest_id: 1,
+            tail_places: BTreeMap::new(),
+        }
+    }
+}
+
+/// What applying a part changed.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Identities that became present.
+    pub new_identities: Vec<u32>,
+    /// Profiles that came, went or changed.
+    pub touched: Touched,
+}
+
+impl State {
+    /// Parts of a dataset in order of ingestion.
+    pub fn parts(&self, dataset: u32) -> impl Iterator<Item = (u32, &Arc<Part>)> {
+        let slots = self.datasets.get(&dataset).into_iter().flatten();
+        slots.filter_map(|slot| self.slots.get(*slot).map(|part| (*slot, part)))
+    }
+
+    /// Rows of a dataset.
+    pub fn row_count(&self, dataset: u32) -> usize {
+        self.parts(dataset).map(|(_, part)| part.row_count()).sum()
+    }
+
+    /// Adds rows: to the parts, and if they are a dataset's, to graph and index.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read.
+    pub fn apply(&mut self, part: Arc<Part>, change: &mut Change) -> Result<()> {
+        let row_count = part.row_count();
+        if row_count == 0 {
+            return Ok(());
+        }
+        let dataset = self.catalog.dataset_by_id(part.dataset).cloned();
+        let slot = Arc::make_mut(&mut self.slots).insert(Arc::clone(&part));
+        Arc::make_mut(&mut self.datasets).entry(part.dataset).or_default().push(slot);
+        let place = self.index.add_place(slot, 0);
+        if let Some(dataset) = dataset {
+            self.next_fragment_id = self.next_fragment_id.max(last_fragment_id(&part)? + 1);
+            for group in 0..part.group_count() {
+                self.apply_group(&part, group, place, &dataset, change)?;
+            }
+        }
+        if part.batch().is_some() {
+            self.tail_places.entry(slot).or_default().push(place);
+            self.coalesce(part.dataset)?;
+        }
+        Ok(())
+    }
+
+    fn apply_group(
+        &mut self,
+        part: &Part,
+        group: usize,
+        place: u32,
+        dataset: &Dataset,
+        change: &mut Change,
+    ) -> Result<()> {
+        let facts = RowFacts::read(part, group, dataset)?;
+        let event = dataset.kind == DatasetKind::Event;
+        let first = part.group_start(group);
+        for row in 0..part.group_rows(group) {
+            let Some(primary) = facts.primary(row) else { continue };
+            for column in &facts.identities {
+                if column.is_null(row) {
+                    continue;
+                }
+                let identity = column.value(row);
+                if self.components.insert(identity) {
+                    change.new_identities.push(identity);
+                }
+                if let Some(gone) = self.components.join(primary, identity) {
+                    change.touched.add(gone);
+                }
+            }
+            let row_number = (first + row) as u32;
+            let indexed =
+                IndexedRow { identity: primary, row: row_number, observed_at: facts.time(row) };
+            self.index.add_row(place, dataset.id, event, indexed);
+            if let Some(profile) = self.components.profile_of(primary) {
+                change.touched.add(profile);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts small parts at the end of a dataset's tail together.
+    fn coalesce(&mut self, dataset: u32) -> Result<()> {
+        loop {
+            let slots = self.datasets.get(&dataset).map_or(&[][..], Vec::as_slice);
+            let [.., before, last] = slots else { return Ok(()) };
+            let (before, last) = (*before, *last);
+            let (Some(left), Some(right)) = (self.slots.get(before), self.slots.get(last)) else {
+                return Err(Error::internal("a dataset names an empty slot"));
+            };
+            let (Some(head), Some(tail)) = (left.batch(), right.batch()) else { return Ok(()) };
+            let (rows, more) = (head.num_rows(), tail.num_rows());
+            if rows > 2 * more || rows + more > COALESCE_ROWS_MAX || head.schema() != tail.schema()
+            {
+                return Ok(());
+            }
+            let joined = concat(&[head.clone(), tail.clone()])?;
+            let part = Part::memory(dataset, left.first_fragment_id, left.committed_at, joined);
+            self.replace_slots(dataset, &[(before, 0), (last, rows as u32)], Arc::new(part));
+        }
+    }
+
+    /// Puts a part in the place of others whose rows it holds from the given offsets on.
+    pub fn replace_slots(&mut self, dataset: u32, old: &[(u32, u32)], part: Arc<Part>) {
+        let in_memory = part.batch().is_some();
+        let slots = Arc::make_mut(&mut self.slots);
+        let mut places = Vec::new();
+        for (slot, offset) in old {
+            slots.remove(*slot);
+            for place in self.tail_places.remove(slot).unwrap_or_default() {
+                let (_, within) = self.index.place(place);
+                places.push((place, within + offset));
+            }
+        }
+        let slot = slots.insert(part);
+        for (place, offset) in &places {
+            self.index.move_place(*place, slot, *offset);
+        }
+        if in_memory {
+            self.tail_places.insert(slot, places.into_iter().map(|(place, _)| place).collect());
+        }
+        let list = Arc::make_mut(&mut self.datasets).entry(dataset).or_default();
+        let at = list.iter().position(|found| Some(found) == old.first().map(|(slot, _)| slot));
+        list.retain(|found| !old.iter().any(|(slot, _)| slot == found));
+        list.insert(at.unwrap_or(list.len()), slot);
+    }
+
+    /// Forgets the parts of a dataset that was dropped, and rebuilds what was derived from them.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read.
+    pub fn drop_dataset(&mut self, dataset: u32) -> Result<()> {
+        let mut next = Self {
+            catalog: Arc::clone(&self.catalog),
+            commit: self.commit,
+            next_fragment_id: self.next_fragment_id,
+            next_ingest_id: self.next_ingest_id,
+            ..Self::default()
+        };
+        let mut change = Change { touched: Touched::all(), ..Change::default() };
+        for id in self.datasets.keys().filter(|id| **id != dataset) {
+            for (_, part) in self.parts(*id) {
+                next.apply(Arc::clone(part), &mut change)?;
+            }
+        }
+        *self = next;
+        Ok(())
+    }
+}
+
+/// The largest fragment id of a part: ids ascend within it.
+fn last_fragment_id(part: &Part) -> Result<i64> {
+    let ids = part.fragment_ids(part.group_count() - 1)?;
+    Ok(ids.value(ids.len() - 1))
+}
+
+/// Batches of one schema, put together.
+pub fn concat(batches: &[RecordBatch]) -> Result<RecordBatch> {
+    let schema =
+        batches.first().map(RecordBatch::schema).ok_or_else(|| Error::internal("no batch"))?;
+    concat_batches(&schema, batches).map_err(|error| Error::internal(error.to_string()))
+}

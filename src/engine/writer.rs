@@ -1,0 +1,403 @@
+//! The writer: one thread that owns the state and the store, fed by a bounded queue.
+//!
+//! It takes what waits in the queue as one group: each request is checked, applied to the state and
+//! appended to the log; then one sync makes the group durable, one snapshot makes it visible, and all
+//! are answered. If a request cannot be applied, the state goes back to what it was before it; if the
+//! sync fails, to what it was before the group, and the store takes nothing more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use hashbrown::HashSet;
+use parking_lot::{Mutex, RwLock};
+
+use crate::engine::database::{Defined, Shared};
+use crate::engine::intake::stored_schema;
+use crate::engine::internal::{
+    INGESTS, Ingest, REJECTS, ingest_batch, ingests_schema, rejects_schema,
+};
+use crate::engine::snapshot::Snapshot;
+use crate::engine::state::{Change, State, concat};
+use crate::engine::touched::Touched;
+use crate::error::{Error, Result, SqlState};
+use crate::model::dataset::Dataset;
+use crate::model::definition::Definition;
+use crate::storage::manifest::{Manifest, SegmentEntry};
+use crate::storage::part::{Part, tail_batch};
+use crate::storage::record::{Commit, CommitPart, FileReference, PartRows, Record};
+use crate::storage::store::Store;
+
+/// Requests that may wait; beyond, senders wait: the queue is the back-pressure.
+pub const QUEUE_MAX: usize = 1_024;
+
+/// Requests made durable by one sync.
+const GROUP_MAX: usize = 256;
+
+/// Beyond so many bytes of log the tail is flushed into segments.
+pub const FLUSH_LOG_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Rows ready to be accepted.
+pub(crate) struct Pending {
+    /// The dataset as the rows were made for it.
+    pub(crate) dataset: Arc<Dataset>,
+    pub(crate) parts: Vec<PendingPart>,
+    pub(crate) ingest: Option<Ingest>,
+    /// Event ids that a load found to be new; an insert leaves finding them to the writer.
+    pub(crate) new_ids: HashSet<u128>,
+}
+
+/// A run of rows of one dataset.
+pub(crate) struct PendingPart {
+    pub(crate) dataset: u32,
+    pub(crate) rows: PartRows,
+}
+
+pub(crate) type Reply<T> = SyncSender<Result<T>>;
+
+/// What the writer is asked for.
+pub(crate) enum Request {
+    Define(Definition, Reply<Defined>),
+    Commit(Pending, Reply<u64>),
+    Flush(Reply<()>),
+    Close(Reply<()>),
+}
+
+/// An answer that waits for the sync.
+enum Answer {
+    Defined(Reply<Defined>, Defined),
+    Committed(Reply<u64>, u64),
+}
+
+impl Answer {
+    fn send(self, result: Result<()>) {
+        // A client that is gone does not wait for its answer.
+        match self {
+            Self::Defined(reply, defined) => drop(reply.send(result.map(|()| defined))),
+            Self::Committed(reply, rows) => drop(reply.send(result.map(|()| rows))),
+        }
+    }
+}
+
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) state: State,
+    pub(crate) store: Store,
+    /// Identities that became present since the last flush.
+    pub(crate) unflushed: Vec<u32>,
+    /// Files of identities written so far.
+    pub(crate) identity_files: Vec<FileReference>,
+}
+
+impl Writer {
+    /// Serves requests until asked to close.
+    pub(crate) fn run(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP_MAX {
+                let Ok(request) = requests.try_recv() else { break };
+                group.push(request);
+            }
+            if let Some(reply) = self.serve(group) {
+                let flushed = self.flush();
+                drop(reply.send(flushed));
+                return;
+            }
+            if self.store.log_bytes() > FLUSH_LOG_BYTES {
+                self.flush_in_background();
+            }
+        }
+    }
+
+    fn flush_in_background(&mut self) {
+        if let Err(error) = self.flush() {
+            tracing::error!(%error, "could not flush the log into segments; it goes on growing");
+        }
+    }
+
+    /// Serves a group; gives the reply to send when it asks to close.
+    fn serve(&mut self, group: Vec<Request>) -> Option<Reply<()>> {
+        let before = (self.state.clone(), self.unflushed.len());
+        let mut touched = Vec::new();
+        let (mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), None);
+        for request in group {
+            match request {
+                Request::Define(definition, reply) => match self.define(definition, &mut touched) {
+                    Ok(defined) => answers.push(Answer::Defined(reply, defined)),
+                    Err(error) => drop(reply.send(Err(error))),
+                },
+                Request::Commit(pending, reply) => match self.commit(pending, &mut touched) {
+                    Ok(rows) => answers.push(Answer::Committed(reply, rows)),
+                    Err(error) => drop(reply.send(Err(error))),
+                },
+                Request::Flush(reply) => flushes.push(reply),
+                Request::Close(reply) => close = Some(reply),
+            }
+        }
+        let synced = self.store.sync();
+        match &synced {
+            Ok(()) => self.publish(touched),
+            Err(error) => {
+                tracing::error!(%error, "writing the log failed; the store is read-only from now on");
+                self.state = before.0;
+                self.unflushed.truncate(before.1);
+            }
+        }
+        answers.into_iter().for_each(|answer| answer.send(synced.clone()));
+        for reply in flushes {
+            let flushed = self.flush();
+            drop(reply.send(flushed));
+        }
+        close
+    }
+
+    fn publish(&mut self, touched: Vec<(u64, Touched)>) {
+        let mut log = self.shared.touched.lock();
+        touched.into_iter().for_each(|(commit, touched)| log.note(commit, touched));
+        drop(log);
+        let dictionary = Arc::clone(&self.shared.dictionary);
+        let snapshot = Arc::new(Snapshot { state: self.state.clone(), dictionary });
+        *self.shared.snapshot.write() = snapshot;
+    }
+
+    fn define(
+        &mut self,
+        definition: Definition,
+        touched: &mut Vec<(u64, Touched)>,
+    ) -> Result<Defined> {
+        let applied = self.state.catalog.apply(&definition)?;
+        let Some(catalog) = applied.catalog else {
+            return Ok(Defined { changed: false, notice: applied.notice });
+        };
+        let before = self.state.clone();
+        let result = apply_catalog(&mut self.state, catalog).and_then(|dropped| {
+            self.store.append(&Record::Define(definition))?;
+            Ok(dropped)
+        });
+        let dropped = match result {
+            Ok(dropped) => dropped,
+            Err(error) => {
+                self.state = before;
+                return Err(error);
+            }
+        };
+        self.state.commit += 1;
+        let rows_changed = if dropped { Touched::all() } else { Touched::default() };
+        touched.push((self.state.commit, rows_changed));
+        Ok(Defined { changed: true, notice: applied.notice })
+    }
+
+    fn commit(&mut self, pending: Pending, touched: &mut Vec<(u64, Touched)>) -> Result<u64> {
+        let before = self.state.clone();
+        match self.try_commit(pending) {
+            Ok((rows, change)) => {
+                self.unflushed.extend(&change.new_identities);
+                touched.push((self.state.commit, change.touched));
+                Ok(rows)
+            }
+            Err(error) => {
+                self.state = before;
+                Err(error)
+            }
+        }
+    }
+
+    fn try_commit(&mut self, pending: Pending) -> Result<(u64, Change)> {
+        let dataset = &pending.dataset;
+        if self.state.catalog.dataset(&dataset.name).ok() != Some(dataset.as_ref()) {
+            let message = format!("dataset \"{}\" was changed meanwhile", dataset.name);
+            return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
+                .hint("nothing was accepted; try again"));
+        }
+        let (mut parts, new_ids) = self.fresh_parts(pending.parts, dataset, pending.new_ids)?;
+        let committed_at = self.shared.clock.now_micros();
+        if let Some(ingest) = pending.ingest {
+            let batch = ingest_batch(&Ingest { finished_at: committed_at, ..ingest })?;
+            parts.push(PendingPart { dataset: INGESTS, rows: PartRows::Batch(batch) });
+        }
+        let mut change = Change::default();
+        let mut commit = Commit { committed_at, ..Commit::default() };
+        let mut rows = 0;
+        for part in parts {
+            let first_fragment_id = self.state.next_fragment_id;
+            let stored = CommitPart { dataset: part.dataset, first_fragment_id, rows: part.rows };
+            let part = open_part(&self.shared, &stored, committed_at)?;
+            if part.dataset == dataset.id {
+                rows += part.row_count() as u64;
+            }
+            self.state.apply(Arc::new(part), &mut change)?;
+            commit.parts.push(stored);
+        }
+        self.state.commit += 1;
+        commit.identities = named(&self.shared, &change.new_identities)?;
+        self.store.append(&Record::Commit(commit))?;
+        if let Some(events) = self.shared.event_ids(dataset) {
+            events.extend(new_ids);
+        }
+        Ok((rows, change))
+    }
+
+    /// Leaves out events that were accepted before; empty parts are dropped.
+    fn fresh_parts(
+        &self,
+        parts: Vec<PendingPart>,
+        dataset: &Dataset,
+        mut new_ids: HashSet<u128>,
+    ) -> Result<(Vec<PendingPart>, HashSet<u128>)> {
+        let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id()) else {
+            return Ok((parts, new_ids));
+        };
+        if !new_ids.is_empty() {
+            if events.overlaps(&new_ids) {
+                let message = format!("events of this load reached \"{}\" meanwhile", dataset.name);
+                return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
+                    .hint("nothing was accepted; load again, and they are skipped"));
+            }
+            return Ok((parts, new_ids));
+        }
+        let mut fresh = Vec::new();
+        for part in parts {
+            match part.rows {
+                PartRows::Batch(batch) if part.dataset == dataset.id => {
+                    let batch = events.fresh(batch, at, &mut new_ids)?;
+                    fresh.push(PendingPart { rows: PartRows::Batch(batch), ..part });
+                }
+                _ => fresh.push(part),
+            }
+        }
+        Ok((fresh, new_ids))
+    }
+
+    /// Moves the tail into segments and starts a new log.
+    fn flush(&mut self) -> Result<()> {
+        let next = self.flushed_state()?;
+        let identities = named(&self.shared, &self.unflushed)?;
+        let mut identity_files = self.identity_files.clone();
+        if !identities.is_empty() {
+            identity_files.push(self.shared.files.write_identities(&identities)?);
+        }
+        let mut segments = Vec::new();
+        for dataset in next.datasets.keys() {
+            for (_, part) in next.parts(*dataset) {
+                let Some(segment) = part.segment_file() else {
+                    return Err(Error::internal("a flush left rows in the tail"));
+                };
+                segments.push(SegmentEntry {
+                    dataset: part.dataset,
+                    first_fragment_id: part.first_fragment_id,
+                    committed_at: part.committed_at,
+                    file: segment.file().clone(),
+                });
+            }
+        }
+        let catalog = serde_json::to_value(next.catalog.as_ref())
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let manifest = Manifest {
+            catalog,
+            next_fragment_id: next.next_fragment_id,
+            segments,
+            identities: identity_files.clone(),
+            ..Manifest::default()
+        };
+        let old: BTreeSet<String> = live_paths(self.store.manifest());
+        let new: BTreeSet<String> = live_paths(&manifest);
+        self.store.flush(manifest)?;
+        self.state = next;
+        self.identity_files = identity_files;
+        self.unflushed.clear();
+        self.publish(Vec::new());
+        self.shared.remove_files(old.difference(&new));
+        Ok(())
+    }
+
+    /// The state with all tails in segments.
+    fn flushed_state(&self) -> Result<State> {
+        let mut next = self.state.clone();
+        let datasets: Vec<u32> = next.datasets.keys().copied().collect();
+        for dataset in datasets {
+            let tail: Vec<(u32, Arc<Part>)> = next
+                .parts(dataset)
+                .filter(|(_, part)| part.batch().is_some())
+                .map(|(slot, part)| (slot, Arc::clone(part)))
+                .collect();
+            if !tail.is_empty() {
+                self.flush_tail(&mut next, dataset, &tail)?;
+            }
+        }
+        Ok(next)
+    }
+
+    fn flush_tail(&self, next: &mut State, dataset: u32, tail: &[(u32, Arc<Part>)]) -> Result<()> {
+        let schema = match dataset {
+            REJECTS => rejects_schema(),
+            INGESTS => ingests_schema(),
+            _ => match next.catalog.dataset_by_id(dataset) {
+                Some(dataset) => stored_schema(dataset),
+                None => return Ok(()),
+            },
+        };
+        let (mut batches, mut old, mut offset) = (Vec::new(), Vec::new(), 0);
+        for (slot, part) in tail {
+            old.push((*slot, offset));
+            offset += part.row_count() as u32;
+            batches.push(part.with_columns(&schema)?);
+        }
+        let all = concat(&batches)?;
+        let mut writer = self.shared.files.create_segment(dataset, all.schema())?;
+        writer.write(&all)?;
+        let file = writer.finish(all.num_rows() as u64)?;
+        self.shared.files.sync_segments(dataset)?;
+        let segment = self.shared.files.open_segment(file)?;
+        let first = &tail[0].1;
+        let (id, at) = (first.first_fragment_id, first.committed_at);
+        next.replace_slots(dataset, &old, Arc::new(Part::segment(dataset, id, at, segment)));
+        Ok(())
+    }
+}
+
+fn live_paths(manifest: &Manifest) -> BTreeSet<String> {
+    let segments = manifest.segments.iter().map(|entry| entry.file.path.clone());
+    segments.chain(manifest.identities.iter().map(|file| file.path.clone())).collect()
+}
+
+/// Puts a new catalog into the state, and drops the rows of datasets that are gone; tells if there were
+/// any.
+pub(crate) fn apply_catalog(state: &mut State, catalog: crate::catalog::Catalog) -> Result<bool> {
+    let old = std::mem::replace(&mut state.catalog, Arc::new(catalog));
+    let gone = |id: &u32| state.catalog.dataset_by_id(*id).is_none();
+    let dropped: Vec<u32> = old.datasets.values().map(|dataset| dataset.id).filter(gone).collect();
+    for dataset in &dropped {
+        state.drop_dataset(*dataset)?;
+    }
+    Ok(!dropped.is_empty())
+}
+
+/// A stored part made readable.
+pub(crate) fn open_part(shared: &Shared, part: &CommitPart, committed_at: i64) -> Result<Part> {
+    let (dataset, first) = (part.dataset, part.first_fragment_id);
+    Ok(match &part.rows {
+        PartRows::Batch(batch) => {
+            Part::memory(dataset, first, committed_at, tail_batch(batch, first, committed_at)?)
+        }
+        PartRows::Segment(file) => {
+            Part::segment(dataset, first, committed_at, shared.files.open_segment(file.clone())?)
+        }
+    })
+}
+
+/// Identities with their namespaces and values, as the store keeps them.
+fn named(shared: &Shared, identities: &[u32]) -> Result<Vec<(u32, u32, String)>> {
+    let reader = shared.dictionary.reader();
+    let name = |number: &u32| {
+        let found = reader.get(*number);
+        let (namespace, value) = found.ok_or_else(|| Error::internal("an identity has no name"))?;
+        Ok((*number, namespace, value.to_owned()))
+    };
+    identities.iter().map(name).collect()
+}
+
+/// The cell that holds the current snapshot.
+pub(crate) type SnapshotCell = RwLock<Arc<Snapshot>>;
+
+/// The cell that holds what commits touched.
+pub(crate) type TouchedCell = Mutex<crate::engine::touched::TouchedLog>;

@@ -1,0 +1,12 @@
+//! The outside world: clock, disk, randomness and threads, each behind a seam.
+//!
+//! Nothing else in the crate reads a clock, opens a file, rolls a die or starts a thread, so that a
+//! test can replay, crash and corrupt a whole database in one process. `disk` has a real and a
+//! simulated implementation; `clock` a real and a manual one.
+
+pub mod clock;
+pub mod disk;
+pub mod memory_disk;
+pub mod random;
+pub mod real_disk;
+pub mod threads;

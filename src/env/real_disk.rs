@@ -1,0 +1,115 @@
+//! A folder of the operating system as a [`Disk`].
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::env::disk::{Disk, DiskFile, Readable};
+use crate::error::{Error, Result, SqlState};
+
+/// The folder of a store, locked against a second process as long as this lives.
+#[derive(Debug)]
+pub struct RealDisk {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl RealDisk {
+    /// Opens a folder, creating it if needed, and locks it.
+    ///
+    /// # Errors
+    /// `55006` if another process has it open; otherwise what the system says.
+    pub fn open(root: &Path) -> Result<Self> {
+        let what = |doing: &str| format!("{doing} \"{}\"", root.display());
+        fs::create_dir_all(root).map_err(|error| Error::io(what("create folder"), &error))?;
+        let path = root.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(|error| Error::io(what("open the lock of"), &error))?;
+        if lock.try_lock().is_err() {
+            let message = format!("data folder \"{}\" is in use", root.display());
+            return Err(Error::new(SqlState::OBJECT_IN_USE, message)
+                .hint("another selfsame process has it open; stop that one first"));
+        }
+        Ok(Self { root: root.to_owned(), _lock: lock })
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+fn context<'a>(doing: &'a str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + use<'a> {
+    move |error| Error::io(format!("{doing} \"{}\"", path.display()), &error)
+}
+
+impl Disk for RealDisk {
+    fn create_folder(&self, path: &str) -> Result<()> {
+        let path = self.path(path);
+        fs::create_dir_all(&path).map_err(context("create folder", &path))
+    }
+
+    fn create(&self, path: &str) -> Result<Box<dyn DiskFile>> {
+        let path = self.path(path);
+        let file = File::create(&path).map_err(context("create file", &path))?;
+        Ok(Box::new(RealFile { file, path }))
+    }
+
+    fn open(&self, path: &str) -> Result<Box<dyn DiskFile>> {
+        let path = self.path(path);
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        Ok(Box::new(RealFile { file: file.map_err(context("open file", &path))?, path }))
+    }
+
+    fn read(&self, path: &str) -> Result<Readable> {
+        let path = self.path(path);
+        let file = File::open(&path).map_err(context("open file", &path))?;
+        let length = file.metadata().map_err(context("look at file", &path))?.len();
+        Ok(Readable::File(Arc::new(file), length))
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<String>> {
+        let path = self.path(path);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&path).map_err(context("list folder", &path))? {
+            let entry = entry.map_err(context("list folder", &path))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let from = self.path(from);
+        fs::rename(&from, self.path(to)).map_err(context("rename file", &from))
+    }
+
+    fn remove(&self, path: &str) -> Result<()> {
+        let path = self.path(path);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(context("remove file", &path)),
+        }
+    }
+
+    fn sync_folder(&self, path: &str) -> Result<()> {
+        let path = self.path(path);
+        let folder = File::open(&path).map_err(context("open folder", &path))?;
+        folder.sync_all().map_err(context("sync folder", &path))
+    }
+}
+
+struct RealFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl DiskFile for RealFile {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.file.write_all_at(bytes, offset).map_err(context("write to", &self.path))
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(context("sync", &self.path))
+    }
+}

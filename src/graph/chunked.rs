@@ -1,0 +1,116 @@
+//! An array that is cheap to copy: two levels of shared chunks, copied only where written.
+//!
+//! A snapshot is a copy of the outer list (one pointer for every 32,768 elements); writing an element
+//! copies at most one leaf of 128 elements and one node of 256 pointers that a snapshot still holds.
+//! So the cost of a commit follows what it touches, not what is stored.
+
+use std::sync::Arc;
+
+const LEAF: usize = 128;
+const NODE: usize = 256;
+
+type Leaf<T> = Arc<Vec<T>>;
+type Node<T> = Arc<Vec<Leaf<T>>>;
+
+/// A growable array of plain values with cheap copies.
+#[derive(Clone, Debug)]
+pub struct Chunked<T> {
+    nodes: Vec<Node<T>>,
+    length: usize,
+}
+
+impl<T> Default for Chunked<T> {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), length: 0 }
+    }
+}
+
+impl<T: Copy> Chunked<T> {
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// An element, if there is one at that place.
+    pub fn get(&self, at: usize) -> Option<T> {
+        if at >= self.length {
+            return None;
+        }
+        Some(self.nodes[at / (LEAF * NODE)][at / LEAF % NODE][at % LEAF])
+    }
+
+    /// Writes an element; the array must reach to it.
+    ///
+    /// # Panics
+    /// If there is no element at that place: our own mistake.
+    pub fn set(&mut self, at: usize, value: T) {
+        *self.get_mut(at) = value;
+    }
+
+    /// An element to be changed in place.
+    ///
+    /// # Panics
+    /// If there is no element at that place: our own mistake.
+    pub fn get_mut(&mut self, at: usize) -> &mut T {
+        assert!(at < self.length, "place {at} of an array of {}", self.length);
+        let node = Arc::make_mut(&mut self.nodes[at / (LEAF * NODE)]);
+        &mut Arc::make_mut(&mut node[at / LEAF % NODE])[at % LEAF]
+    }
+
+    /// Appends an element.
+    pub fn push(&mut self, value: T) {
+        if self.length.is_multiple_of(LEAF * NODE) {
+            self.nodes.push(Arc::new(Vec::with_capacity(NODE)));
+        }
+        let node = Arc::make_mut(self.nodes.last_mut().expect("one was pushed above"));
+        if self.length.is_multiple_of(LEAF) {
+            node.push(Arc::new(Vec::with_capacity(LEAF)));
+        }
+        Arc::make_mut(node.last_mut().expect("one was pushed above")).push(value);
+        self.length += 1;
+    }
+
+    /// Appends copies of a value until the array has at least that many elements.
+    pub fn grow(&mut self, length: usize, value: T) {
+        while self.length < length {
+            self.push(value);
+        }
+    }
+
+    /// All elements in order.
+    pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        self.nodes.iter().flat_map(|node| node.iter()).flat_map(|leaf| leaf.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_do_not_see_later_writes() {
+        let mut array = Chunked::default();
+        for value in 0..100_000u32 {
+            array.push(value);
+        }
+        let copy = array.clone();
+        array.set(77_777, 1);
+        array.push(2);
+        assert_eq!((copy.get(77_777), copy.len()), (Some(77_777), 100_000));
+        assert_eq!((array.get(77_777), array.get(100_000)), (Some(1), Some(2)));
+        assert!(copy.iter().eq(0..100_000));
+    }
+
+    #[test]
+    fn grows_to_a_length_and_not_beyond() {
+        let mut array = Chunked::default();
+        array.grow(300, 7u8);
+        array.grow(10, 9);
+        assert_eq!((array.len(), array.get(299), array.get(300)), (300, Some(7), None));
+    }
+}

@@ -1,0 +1,48 @@
+//! Strategy `all_true`: conjunction; null only where there is no candidate.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+
+use crate::error::Result;
+use crate::merge::fit::{boolean, no_arguments};
+use crate::merge::groups::Groups;
+use crate::merge::{CombineRule, Laws, Rule, Strategy};
+use crate::model::policy::StrategyCall;
+
+/// Whether all say yes.
+pub(super) struct AllTrue;
+
+impl Strategy for AllTrue {
+    fn name(&self) -> &'static str {
+        "all_true"
+    }
+
+    fn doc(&self) -> &'static str {
+        "True if all candidates are true, false if any is false."
+    }
+
+    fn laws(&self) -> Laws {
+        Laws::OF_SETS
+    }
+
+    fn output(&self, input: &DataType, call: &StrategyCall) -> Result<DataType> {
+        no_arguments(call)?;
+        boolean(self.name(), input)?;
+        Ok(DataType::Boolean)
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        Rule::Combine(self)
+    }
+}
+
+impl CombineRule for AllTrue {
+    fn combine(
+        &self,
+        values: &ArrayRef,
+        groups: &Groups<'_>,
+        _call: &StrategyCall,
+    ) -> Result<ArrayRef> {
+        Ok(groups.fold_booleans(values, |left, right| left & right))
+    }
+}

@@ -1,0 +1,51 @@
+//! Strategy `longest`: the text with the most characters wins; of several the newest.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::DataType;
+
+use crate::error::Result;
+use crate::merge::fit::{misfit, no_arguments};
+use crate::merge::groups::Groups;
+use crate::merge::{Laws, PickRule, Rule, Strategy};
+use crate::model::policy::StrategyCall;
+
+/// The longest text.
+pub(super) struct Longest;
+
+impl Strategy for Longest {
+    fn name(&self) -> &'static str {
+        "longest"
+    }
+
+    fn doc(&self) -> &'static str {
+        "The text with the most characters; ties as latest."
+    }
+
+    fn laws(&self) -> Laws {
+        Laws::OF_SETS
+    }
+
+    fn output(&self, input: &DataType, call: &StrategyCall) -> Result<DataType> {
+        no_arguments(call)?;
+        match input {
+            DataType::Utf8View => Ok(input.clone()),
+            _ => Err(misfit(self.name(), input, "it is for TEXT")),
+        }
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pick(self)
+    }
+}
+
+impl PickRule for Longest {
+    fn narrows(&self) -> bool {
+        true
+    }
+
+    fn pick(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<Vec<Option<u32>>> {
+        let texts = values.as_string_view();
+        let lengths: Vec<_> = (0..texts.len()).map(|at| texts.value(at).chars().count()).collect();
+        Ok(groups.select(|item, holder| lengths[item] >= lengths[holder]))
+    }
+}

@@ -1,0 +1,14 @@
+//! Queries: SQL in, plans and rows out; the only module that knows DataFusion.
+//!
+//! A query string is split into statements by [`statements`], which also parses those that are ours.
+//! Everything else is plain SQL: [`postgres`] rewrites it to what DataFusion understands and answers the
+//! catalog queries of clients; DataFusion plans it over the virtual tables of [`tables`], with the
+//! strategies of `merge` as functions ([`aggregates`]). [`session`] is one client's conversation. Called
+//! by `wire` and the command line.
+
+pub mod aggregates;
+pub mod error;
+pub mod postgres;
+pub mod session;
+pub mod statements;
+pub mod tables;

@@ -1,0 +1,1 @@
+//! Metadata statements of drivers and BI tools.

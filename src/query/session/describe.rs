@@ -1,0 +1,203 @@
+//! What exists, told to the catalog relations: the session's tables, settings and neighbours.
+//!
+//! Tables are described from their own schemas, once per version of the catalog; the comments of
+//! tables and columns are metadata of those schemas under [`COMMENT`].
+
+use std::sync::{Arc, Weak};
+
+use datafusion::catalog::{CatalogProvider, TableProvider};
+use datafusion::logical_expr::AggregateUDF;
+use futures::FutureExt;
+use parking_lot::Mutex;
+
+use crate::query::aggregates;
+use crate::query::postgres::types::PgType;
+use crate::query::postgres::{
+    Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn, RelationKind,
+    SessionEntry, Setting, Source,
+};
+use crate::query::session::settings::Known;
+use crate::query::session::{Inner, SessionInfo};
+use crate::query::tables::provider::{COMMENT, KEY, SCHEMAS};
+use crate::query::tables::{Directory, SessionRow};
+
+/// Describes what one session sees.
+pub(super) struct Describer {
+    session: Weak<Inner>,
+    tables: Arc<dyn CatalogProvider>,
+    relations: Mutex<Option<(u64, Vec<Relation>)>>,
+}
+
+impl std::fmt::Debug for Describer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Describer").finish_non_exhaustive()
+    }
+}
+
+impl Describer {
+    pub(super) fn new(session: Weak<Inner>, tables: Arc<dyn CatalogProvider>) -> Self {
+        Self { session, tables, relations: Mutex::default() }
+    }
+
+    fn relations(&self, version: u64) -> Vec<Relation> {
+        let mut kept = self.relations.lock();
+        match kept.as_ref() {
+            Some((made, relations)) if *made == version => relations.clone(),
+            _ => {
+                let relations = relations_of(self.tables.as_ref());
+                *kept = Some((version, relations.clone()));
+                relations
+            }
+        }
+    }
+}
+
+impl Source for Describer {
+    fn describe(&self) -> Arc<Description> {
+        let Some(session) = self.session.upgrade() else {
+            return Arc::new(Description::default());
+        };
+        let version = session.binding.snapshot().catalog().version;
+        let comment = |(name, comment): &(&str, &str)| ((*name).to_owned(), Some((*comment).to_owned()));
+        let schemas = SCHEMAS.iter().map(comment).collect();
+        Arc::new(Description {
+            database: session.database_name.clone(),
+            user: session.user.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            backend_pid: session.process_id,
+            started_at_us: session.server.started_at_micros,
+            schemas,
+            relations: self.relations(version),
+            settings: settings_of(&session),
+            functions: functions(),
+            sessions: session.server.sessions().into_iter().map(entry_of).collect(),
+        })
+    }
+}
+
+/// The functions that PostgreSQL does not have: the strategies as aggregates.
+fn functions() -> Vec<FunctionEntry> {
+    let entry = |function: AggregateUDF| {
+        let documentation = function.documentation();
+        let syntax = documentation.map_or("", |found| found.syntax_example.as_str());
+        let arguments = syntax.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+        FunctionEntry {
+            name: function.name().to_owned(),
+            arguments: arguments.to_owned(),
+            result: "anyelement".to_owned(),
+            kind: 'a',
+            description: documentation.map_or_else(String::new, |found| found.description.clone()),
+        }
+    };
+    aggregates::all().into_iter().map(entry).collect()
+}
+
+/// What a session's tables may know of the server.
+pub(super) struct Neighbours(pub(super) Weak<Inner>);
+
+impl Directory for Neighbours {
+    fn sessions(&self) -> Vec<SessionRow> {
+        let Some(session) = self.0.upgrade() else { return Vec::new() };
+        let row = |info: SessionInfo| SessionRow {
+            process_id: info.process_id,
+            user: info.user,
+            application_name: info.application_name,
+            state: info.state.to_owned(),
+            query: info.statement,
+            started_at: info.started_at_micros,
+        };
+        session.server.sessions().into_iter().map(row).collect()
+    }
+
+    fn settings(&self) -> Vec<(String, String, String)> {
+        let Some(session) = self.0.upgrade() else { return Vec::new() };
+        let values = session.variables.lock().all();
+        let row = |(known, value): (&'static Known, String)| {
+            (known.name.to_owned(), value, known.doc.to_owned())
+        };
+        values.into_iter().map(row).collect()
+    }
+}
+
+fn settings_of(session: &Inner) -> Vec<Setting> {
+    let values = session.variables.lock().all();
+    values
+        .into_iter()
+        .map(|(known, value)| Setting {
+            name: known.name.to_owned(),
+            value,
+            default: known.default.to_owned(),
+            description: known.doc.to_owned(),
+        })
+        .collect()
+}
+
+fn entry_of(info: SessionInfo) -> SessionEntry {
+    SessionEntry {
+        pid: info.process_id,
+        database: info.database_name,
+        user: info.user,
+        application_name: info.application_name,
+        client_address: info.client.map(|client| client.ip().to_string()),
+        client_port: info.client.map_or(-1, |client| i32::from(client.port())),
+        started_at_us: Some(info.started_at_micros),
+        query_started_at_us: info.statement_started_at_micros,
+        state_changed_at_us: Some(info.state_changed_at_micros),
+        state: info.state.to_owned(),
+        query: info.statement,
+    }
+}
+
+fn relations_of(tables: &dyn CatalogProvider) -> Vec<Relation> {
+    let mut relations: Vec<Relation> = Vec::new();
+    for schema_name in tables.schema_names() {
+        let Some(schema) = tables.schema(&schema_name) else { continue };
+        let mut names = schema.table_names();
+        names.sort();
+        for name in names {
+            // The engine's tables are there at once; one that is not cannot be described.
+            let table = schema.table(&name).now_or_never().and_then(Result::ok).flatten();
+            if let Some(table) = table {
+                let oid = number(&schema_name, &name, &relations);
+                relations.push(relation_of(oid, &schema_name, name, table.as_ref()));
+            }
+        }
+    }
+    relations
+}
+
+fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvider) -> Relation {
+    let schema = table.schema();
+    let columns = schema.fields().iter().map(|field| RelationColumn {
+        name: field.name().clone(),
+        ty: PgType::of_field(field),
+        not_null: !field.is_nullable(),
+        comment: field.metadata().get(COMMENT).cloned(),
+    });
+    let key = schema.metadata().get(KEY).map_or("", String::as_str);
+    let rows = table.statistics().and_then(|found| found.num_rows.get_value().copied());
+    Relation {
+        oid,
+        schema: schema_name.to_owned(),
+        name,
+        kind: RelationKind::Table,
+        comment: schema.metadata().get(COMMENT).cloned(),
+        columns: columns.collect(),
+        row_estimate: rows.map(|rows| rows as u64),
+        primary_key: key.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        definition: None,
+    }
+}
+
+/// A number for a table, from its name, so that it is the same in every session.
+fn number(schema: &str, name: &str, taken: &[Relation]) -> u32 {
+    let bytes = schema.bytes().chain([b'.']).chain(name.bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    let span = RELATION_OID_MAX - RELATION_OID_MIN;
+    (0..)
+        .map(|step| RELATION_OID_MIN + hash.wrapping_add(step) % span)
+        .find(|oid| !taken.iter().any(|relation| relation.oid == *oid))
+        .expect("there are fewer tables than numbers")
+}

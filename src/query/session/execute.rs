@@ -1,0 +1,332 @@
+//! Executing a prepared statement: each command of `command` is done here, or by the file of its name.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use datafusion::common::ScalarValue;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+
+use crate::error::{Error, Result, SqlState};
+use crate::query::error::from_datafusion;
+use crate::query::session::command::{Command, Discard, Prepare, Set};
+use crate::query::session::names::type_named;
+use crate::query::session::plan::PlannedQuery;
+use crate::query::session::prepare::{self, Body, Planned, Prepared};
+use crate::query::session::transaction::{Transaction, TransactionStatus};
+use crate::query::session::{
+    Inner, Notice, Outcome, Session, copy, cursor, explain, insert, show,
+};
+use crate::query::statements::Parsed;
+
+/// Executes a statement.
+///
+/// # Errors
+/// Everything that can be wrong with it up to its first row.
+pub(super) async fn execute(
+    session: &Arc<Inner>,
+    prepared: &Arc<Prepared>,
+    values: Vec<ScalarValue>,
+) -> Result<Outcome> {
+    if !prepared.ends_transaction() {
+        session.transaction.lock().check()?;
+    }
+    match &prepared.command {
+        Command::Empty => Ok(Outcome::Empty),
+        Command::Query(_) => {
+            let planned = prepared.current(session).await?;
+            query(session, prepared, &planned, values).await
+        }
+        Command::Explain(options) => {
+            let planned = prepared.current(session).await?;
+            let plan = physical(session, query_of(&planned)?, values, &prepared.sql).await?;
+            explain::run(session, plan, options, &prepared.sql).await
+        }
+        Command::Insert(_) => {
+            let planned = prepared.current(session).await?;
+            let Body::Insert(planned) = &planned.body else { return Err(no_plan()) };
+            insert::run(session, planned, values, &prepared.sql).await
+        }
+        Command::Ours(parsed) => ours(session, parsed).await,
+        Command::Prepare(statement) => prepare_statement(session, statement).await,
+        Command::Execute { name, arguments } => {
+            execute_statement(session, name, arguments.as_deref()).await
+        }
+        Command::Declare(declare) => {
+            let planned = prepared.current(session).await?;
+            let Body::Inner(inner) = &planned.body else { return Err(no_plan()) };
+            cursor::declare(session, declare, inner, values).await
+        }
+        Command::Fetch(fetch) => cursor::fetch(session, fetch).await,
+        other => at_once(session, other),
+    }
+}
+
+/// Commands that take no time.
+fn at_once(session: &Arc<Inner>, command: &Command) -> Result<Outcome> {
+    match command {
+        Command::Set(set) => {
+            change_setting(session, set)?;
+            done("SET")
+        }
+        Command::Reset(name) => {
+            reset(session, name.as_deref())?;
+            done("RESET")
+        }
+        Command::Show(name) => show::setting(session, name.as_deref()),
+        Command::Begin => {
+            begin(session);
+            done("BEGIN")
+        }
+        Command::Commit { chain } => end(session, true, *chain),
+        Command::Rollback { chain } => end(session, false, *chain),
+        Command::Deallocate(Some(name)) => {
+            prepare::statement(session, name)?;
+            session.statements.lock().remove(name);
+            done("DEALLOCATE")
+        }
+        Command::Deallocate(None) => {
+            session.statements.lock().clear();
+            done("DEALLOCATE ALL")
+        }
+        Command::Close(name) => {
+            session.cursors.close(name.as_deref())?;
+            done(if name.is_some() { "CLOSE CURSOR" } else { "CLOSE CURSOR ALL" })
+        }
+        Command::Discard(what) => discard(session, *what),
+        Command::Unlisten => done("UNLISTEN"),
+        _ => Err(no_plan()),
+    }
+}
+
+fn no_plan() -> Error {
+    Error::internal("a statement was executed without its plan")
+}
+
+fn done(tag: impl Into<String>) -> Result<Outcome> {
+    Ok(Outcome::Done { tag: tag.into() })
+}
+
+fn query_of(planned: &Planned) -> Result<&PlannedQuery> {
+    match &planned.body {
+        Body::Query(query) => Ok(query),
+        _ => Err(no_plan()),
+    }
+}
+
+async fn query(
+    session: &Arc<Inner>,
+    prepared: &Prepared,
+    planned: &Planned,
+    values: Vec<ScalarValue>,
+) -> Result<Outcome> {
+    let query = query_of(planned)?;
+    let stream = rows(session, query, values, &prepared.sql).await?;
+    Ok(Outcome::Rows { schema: Arc::clone(&query.schema), stream, tag: "SELECT" })
+}
+
+/// Runs a planned query.
+///
+/// # Errors
+/// What planning its execution says.
+pub(super) async fn rows(
+    session: &Arc<Inner>,
+    query: &PlannedQuery,
+    values: Vec<ScalarValue>,
+    sql: &str,
+) -> Result<SendableRecordBatchStream> {
+    let plan = physical(session, query, values, sql).await?;
+    execute_stream(plan, Arc::clone(&session.planning.context))
+        .map_err(|error| from_datafusion(&error, sql))
+}
+
+/// The plan of one execution; the tables in it are bound to the snapshot of this moment.
+async fn physical(
+    session: &Arc<Inner>,
+    query: &PlannedQuery,
+    values: Vec<ScalarValue>,
+    sql: &str,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let state = &session.planning.state;
+    session.binding.pin(session.snapshot());
+    let plan = query.bind(state, values, sql)?;
+    state
+        .query_planner()
+        .create_physical_plan(&plan, state)
+        .await
+        .map_err(|error| from_datafusion(&error, sql))
+}
+
+/// Work of the engine, which blocks, on a thread that may.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => {
+            Err(Error::internal("the engine failed by a mistake of the server"))
+        }
+        Err(_) => Err(Error::new(SqlState::ADMIN_SHUTDOWN, "the server is shutting down")),
+    }
+}
+
+async fn ours(session: &Arc<Inner>, parsed: &Parsed) -> Result<Outcome> {
+    match parsed {
+        Parsed::Define(definition) => {
+            session.transaction.lock().check_may_write(parsed.tag())?;
+            session.gate.commit()?;
+            let database = Arc::clone(&session.server.database);
+            let definition = definition.clone();
+            let defined = blocking(move || database.define(definition)).await?;
+            if let Some(notice) = defined.notice {
+                session.notice(Notice::new(notice));
+            }
+            done(parsed.tag())
+        }
+        Parsed::ShowCreate { kind, name } => show::definition(session, *kind, name),
+        Parsed::CopyFrom(statement) => {
+            session.transaction.lock().check_may_write("COPY")?;
+            copy::run(session, statement).await
+        }
+    }
+}
+
+async fn prepare_statement(session: &Arc<Inner>, statement: &Prepare) -> Result<Outcome> {
+    let declared: Vec<_> =
+        statement.types.iter().map(|name| type_named(name).map(Some)).collect::<Result<_>>()?;
+    let inner = Box::pin(prepare::prepare(session, &statement.sql, &declared)).await?;
+    if !matches!(inner.command, Command::Query(_) | Command::Insert(_)) {
+        return Err(Error::unsupported("PREPARE is for queries and INSERT only"));
+    }
+    Session(Arc::clone(session)).keep_statement(&statement.name, inner)?;
+    done("PREPARE")
+}
+
+async fn execute_statement(
+    session: &Arc<Inner>,
+    name: &str,
+    arguments: Option<&str>,
+) -> Result<Outcome> {
+    let inner = prepare::statement(session, name)?;
+    let parameters = inner.parameters();
+    let given = match arguments {
+        Some(text) => evaluate(session, text).await?,
+        None => Vec::new(),
+    };
+    if given.len() != parameters.len() {
+        let message = format!("wrong number of parameters for prepared statement \"{name}\"");
+        let detail = format!("expected {} parameters but got {}", parameters.len(), given.len());
+        return Err(Error::new(SqlState::SYNTAX_ERROR, message).detail(detail));
+    }
+    let cast = |(value, ty): (ScalarValue, _)| {
+        value.cast_to(ty).map_err(|error| from_datafusion(&error, ""))
+    };
+    let values = given.into_iter().zip(&parameters).map(cast).collect::<Result<_>>()?;
+    Box::pin(execute(session, &inner, values)).await
+}
+
+/// The values of a list of constant expressions.
+async fn evaluate(session: &Arc<Inner>, list: &str) -> Result<Vec<ScalarValue>> {
+    let sql = format!("SELECT {list}");
+    let query = Box::pin(prepare::prepare(session, &sql, &[])).await?;
+    let outcome = Box::pin(execute(session, &query, Vec::new())).await?;
+    let Outcome::Rows { stream, .. } = outcome else { return Err(no_plan()) };
+    let convert = |error| from_datafusion(&error, "");
+    let batches = datafusion::physical_plan::common::collect(stream).await.map_err(convert)?;
+    let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else {
+        return Ok(Vec::new());
+    };
+    let value = |column: &ArrayRef| ScalarValue::try_from_array(column, 0).map_err(convert);
+    batch.columns().iter().map(value).collect()
+}
+
+fn change_setting(session: &Arc<Inner>, set: &Set) -> Result<()> {
+    if set.local && session.transaction.lock().status == TransactionStatus::Idle {
+        let message = "SET LOCAL can only be used in transaction blocks";
+        session.notice(Notice::warning(SqlState("25P01"), message));
+        return Ok(());
+    }
+    let before = session.variables.lock().clone();
+    session.variables.lock().set(&set.name, set.value.as_deref(), set.local)?;
+    if let Err(error) = session.settings_changed() {
+        *session.variables.lock() = before;
+        return Err(error);
+    }
+    Ok(())
+}
+
+fn reset(session: &Arc<Inner>, name: Option<&str>) -> Result<()> {
+    {
+        let mut variables = session.variables.lock();
+        match name {
+            Some(name) => variables.set(name, None, false)?,
+            None => variables.reset_all(),
+        }
+    }
+    session.settings_changed()
+}
+
+fn begin(session: &Arc<Inner>) {
+    let variables = session.variables.lock().clone();
+    let mut transaction = session.transaction.lock();
+    if transaction.status == TransactionStatus::Idle {
+        *transaction = Transaction {
+            status: TransactionStatus::Open,
+            snapshot: None,
+            variables: Some(variables),
+        };
+        return;
+    }
+    drop(transaction);
+    let message = "there is already a transaction in progress";
+    session.notice(Notice::warning(SqlState::ACTIVE_TRANSACTION, message));
+}
+
+/// Ends a block; one that failed is rolled back in any case.
+fn end(session: &Arc<Inner>, commit: bool, chain: bool) -> Result<Outcome> {
+    let ended = std::mem::take(&mut *session.transaction.lock());
+    if ended.status == TransactionStatus::Idle {
+        if chain {
+            let what = if commit { "COMMIT" } else { "ROLLBACK" };
+            let message = format!("{what} AND CHAIN can only be used in transaction blocks");
+            return Err(Error::new(SqlState("25P01"), message));
+        }
+        let message = "there is no transaction in progress";
+        session.notice(Notice::warning(SqlState("25P01"), message));
+        return done(if commit { "COMMIT" } else { "ROLLBACK" });
+    }
+    let committed = commit && ended.status == TransactionStatus::Open;
+    if let (false, Some(before)) = (committed, ended.variables) {
+        *session.variables.lock() = before;
+    } else {
+        session.variables.lock().end_transaction();
+    }
+    session.cursors.end_transaction();
+    // A policy that was dropped meanwhile stays set, and says so when it is used.
+    let _ = session.settings_changed();
+    if chain {
+        begin(session);
+    }
+    done(if committed { "COMMIT" } else { "ROLLBACK" })
+}
+
+fn discard(session: &Arc<Inner>, what: Discard) -> Result<Outcome> {
+    match what {
+        Discard::All => {
+            if session.transaction.lock().status != TransactionStatus::Idle {
+                let message = "DISCARD ALL cannot run inside a transaction block";
+                return Err(Error::new(SqlState::ACTIVE_TRANSACTION, message));
+            }
+            session.statements.lock().clear();
+            session.cursors.close(None)?;
+            session.cache.lock().clear();
+            reset(session, None)?;
+            done("DISCARD ALL")
+        }
+        Discard::Plans => {
+            session.cache.lock().clear();
+            done("DISCARD PLANS")
+        }
+        Discard::Nothing => done("DISCARD"),
+    }
+}

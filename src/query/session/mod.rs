@@ -1,0 +1,500 @@
+//! A session: one client's conversation, from the text of a statement to its rows.
+//!
+//! The life of a statement: [`Session::split`] cuts the client's text; [`Session::prepare`] reads one
+//! statement (`command` is the allow-list, `depth` bounds its nesting), plans it (`plan`, with the names
+//! of `names` and the types of `parameters`) and keeps the plan with the catalog version it was made
+//! under; [`Session::execute`] pins a snapshot, gives the plan its values and hands out an [`Outcome`]:
+//! rows as a stream, a tag, or a COPY that waits for data. Everything that one client can change is in
+//! its own session (`settings`, `transaction`, `cursor`); what clients share is in [`Server`].
+//!
+//! Planning and running happen on the server's runtime, whose threads have the stacks for it; the
+//! public methods go there by themselves. Nothing here knows the protocol.
+
+mod command;
+mod copy;
+mod cursor;
+mod depth;
+mod describe;
+mod execute;
+mod explain;
+mod insert;
+mod names;
+mod parameters;
+mod plan;
+mod prepare;
+mod script;
+mod server;
+mod settings;
+mod show;
+mod state;
+mod transaction;
+pub mod zone;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
+use datafusion::execution::SendableRecordBatchStream;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result, SqlState};
+use crate::query::session::cursor::Cursors;
+use crate::query::session::prepare::Cache;
+use crate::query::session::server::Entry;
+use crate::query::session::settings::Variables;
+use crate::query::session::state::Planning;
+use crate::query::session::transaction::{CommitGate, Transaction};
+use crate::query::session::zone::Zone;
+use crate::query::statements::{self, Piece};
+use crate::query::tables::Binding;
+
+pub use crate::query::session::copy::CopyIn;
+pub use crate::query::session::prepare::Prepared;
+pub use crate::query::session::script::Output;
+pub use crate::query::session::server::{Server, SessionInfo, Settings, computation_runtime};
+pub use crate::query::session::transaction::{TransactionStatus, cancelled, timed_out};
+
+/// The most prepared statements of a session: each holds a plan.
+pub const STATEMENTS_MAX: usize = 10_000;
+
+/// The most notices kept for a client that has not asked for them.
+const NOTICES_MAX: usize = 1_000;
+
+/// What executing a statement comes to.
+pub enum Outcome {
+    /// Rows, as they are made.
+    Rows {
+        /// Names and types of the columns, as clients see them.
+        schema: SchemaRef,
+        /// The batches; their own schema may have other names.
+        stream: SendableRecordBatchStream,
+        /// The command tag, which the number of rows follows.
+        tag: &'static str,
+    },
+    /// It is done.
+    Done {
+        /// The command tag.
+        tag: String,
+    },
+    /// It waits for data.
+    CopyIn(CopyIn),
+    /// There was nothing in it.
+    Empty,
+}
+
+impl std::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rows { schema, tag, .. } => f.debug_tuple("Rows").field(schema).field(tag).finish(),
+            Self::Done { tag } => f.debug_tuple("Done").field(tag).finish(),
+            Self::CopyIn(_) => f.write_str("CopyIn"),
+            Self::Empty => f.write_str("Empty"),
+        }
+    }
+}
+
+/// Something that a client should know, though nothing failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// `NOTICE` or `WARNING`.
+    pub severity: &'static str,
+    /// SQLSTATE.
+    pub code: SqlState,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Notice {
+    fn new(message: impl Into<String>) -> Self {
+        Self { severity: "NOTICE", code: SqlState("00000"), message: message.into(), hint: None }
+    }
+
+    fn warning(code: SqlState, message: impl Into<String>) -> Self {
+        Self { severity: "WARNING", code, message: message.into(), hint: None }
+    }
+}
+
+/// One client's conversation; clones are the same session.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+pub(in crate::query::session) struct Inner {
+    server: Arc<Server>,
+    entry: Arc<Entry>,
+    process_id: i32,
+    user: String,
+    database_name: String,
+    binding: Arc<Binding>,
+    planning: Planning,
+    variables: Mutex<Variables>,
+    /// Grows with every change of a setting that plans depend on.
+    settings_version: AtomicU64,
+    transaction: Mutex<Transaction>,
+    statements: Mutex<BTreeMap<String, Arc<Prepared>>>,
+    cache: Mutex<Cache>,
+    cursors: Cursors,
+    notices: Mutex<Vec<Notice>>,
+    gate: CommitGate,
+    /// Values of reported settings as the client last heard them.
+    reported: Mutex<BTreeMap<&'static str, String>>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("process_id", &self.0.process_id).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.server.forget(self.process_id);
+    }
+}
+
+impl Session {
+    fn new(server: Arc<Server>, entry: Arc<Entry>, options: &[(String, String)]) -> Result<Self> {
+        let info = entry.info.lock().clone();
+        let mut variables = Variables::new(&info.user);
+        for (name, value) in options {
+            variables.set(name, Some(value), false)?;
+        }
+        variables.start();
+        let session = Arc::new_cyclic(|inner| {
+            let directory = Arc::new(describe::Neighbours(inner.clone()));
+            let binding = Arc::new(Binding::new(Arc::clone(&server.database), directory));
+            let shown = Arc::clone(&binding);
+            Inner {
+            planning: Planning::new(&server, &info.database_name, shown, inner.clone()),
+            server,
+            entry,
+            process_id: info.process_id,
+            user: info.user,
+            database_name: info.database_name,
+            binding,
+            variables: Mutex::new(variables),
+            settings_version: AtomicU64::new(0),
+            transaction: Mutex::default(),
+            statements: Mutex::default(),
+            cache: Mutex::default(),
+            cursors: Cursors::default(),
+            notices: Mutex::default(),
+            gate: CommitGate::default(),
+            reported: Mutex::default(),
+        }});
+        let session = Self(session);
+        session.0.settings_changed()?;
+        Ok(session)
+    }
+
+    /// Cuts a string of statements into its statements.
+    ///
+    /// # Errors
+    /// `42601`, `54000`.
+    pub fn split<'a>(&self, sql: &'a str) -> Result<Vec<Piece<'a>>> {
+        statements::split(sql)
+    }
+
+    /// Prepares one statement; `declared` are the types that the client gave for the parameters.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with a statement before it runs.
+    pub async fn prepare(
+        &self,
+        sql: &str,
+        declared: &[Option<DataType>],
+    ) -> Result<Arc<Prepared>> {
+        let (session, sql, declared) = (self.clone(), sql.to_owned(), declared.to_vec());
+        self.spawn(async move { session.prepare_here(&sql, &declared).await }).await
+    }
+
+    /// Executes a prepared statement with values for its parameters, in the plan's types.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with a statement up to its first row.
+    pub async fn execute(
+        &self,
+        prepared: &Arc<Prepared>,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<Outcome> {
+        let (session, prepared) = (self.clone(), Arc::clone(prepared));
+        self.spawn(async move { session.execute_here(&prepared, parameters).await }).await
+    }
+
+    /// Runs statements one after the other and collects what they answer; for shells and tests.
+    ///
+    /// # Errors
+    /// The first error; what ran before it stays done.
+    pub async fn run_script(&self, sql: &str) -> Result<Vec<Output>> {
+        let (session, sql) = (self.clone(), sql.to_owned());
+        self.spawn(async move { script::run(&session, &sql).await }).await
+    }
+
+    /// [`Self::prepare`] for callers that are on the server's runtime already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn prepare_here(
+        &self,
+        sql: &str,
+        declared: &[Option<DataType>],
+    ) -> Result<Arc<Prepared>> {
+        prepare::prepare(&self.0, sql, declared).await
+    }
+
+    /// [`Self::execute`] for callers that are on the server's runtime already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn execute_here(
+        &self,
+        prepared: &Arc<Prepared>,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<Outcome> {
+        execute::execute(&self.0, prepared, parameters).await
+    }
+
+    /// Runs work on the server's runtime; dropping the future ends the work.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Task<T> {
+        Task::of(self.0.server.runtime().spawn(work))
+    }
+
+    /// Notes that a new statement begins, for whoever looks at the table of sessions.
+    pub fn begin_statement(&self, sql: &str) {
+        self.0.gate.start();
+        let now = self.0.server.clock.now_micros();
+        let mut info = self.0.entry.info.lock();
+        info.statement = excerpt(sql);
+        info.statement_started_at_micros = Some(now);
+        info.state_changed_at_micros = now;
+        info.state = "active";
+    }
+
+    /// Notes that the session waits for its client.
+    pub fn end_statement(&self) {
+        let state = match self.transaction() {
+            TransactionStatus::Idle => "idle",
+            TransactionStatus::Open => "idle in transaction",
+            TransactionStatus::Failed => "idle in transaction (aborted)",
+        };
+        let now = self.0.server.clock.now_micros();
+        let mut info = self.0.entry.info.lock();
+        info.state_changed_at_micros = now;
+        info.state = state;
+    }
+
+    /// Notes that a statement failed, which a transaction block does not survive.
+    pub fn fail(&self) {
+        self.0.transaction.lock().fail();
+    }
+
+    /// Stops the running statement; false if it is past the point where that would be true.
+    pub fn cancel(&self) -> bool {
+        self.0.gate.cancel()
+    }
+
+    /// Changes with each cancel request for this session.
+    pub fn cancel_requests(&self) -> watch::Receiver<u64> {
+        self.0.entry.cancel.subscribe()
+    }
+
+    /// Turns true when somebody ends this session.
+    pub fn termination(&self) -> watch::Receiver<bool> {
+        self.0.entry.terminate.subscribe()
+    }
+
+    /// Notices since the last call.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        let mut notices = std::mem::take(&mut *self.0.notices.lock());
+        let least = self.0.variables.lock().value("client_min_messages");
+        match least.as_str() {
+            "error" => notices.clear(),
+            "warning" => notices.retain(|notice| notice.severity == "WARNING"),
+            _ => {}
+        }
+        notices
+    }
+
+    /// The number of the session.
+    pub fn process_id(&self) -> i32 {
+        self.0.process_id
+    }
+
+    /// The secret that a cancel request must know.
+    pub fn secret(&self) -> i32 {
+        self.0.entry.secret
+    }
+
+    /// Notes where the client is.
+    pub fn set_client(&self, client: std::net::SocketAddr) {
+        self.0.entry.info.lock().client = Some(client);
+    }
+
+    /// The value of a setting.
+    ///
+    /// # Errors
+    /// `42704`.
+    pub fn setting(&self, name: &str) -> Result<String> {
+        self.0.variables.lock().get(name)
+    }
+
+    /// A limit of time that a setting gives; `None` is no limit.
+    pub fn limit(&self, name: &str) -> Option<Duration> {
+        self.0.variables.lock().duration(name)
+    }
+
+    /// The zone in which moments are shown and read.
+    pub fn zone(&self) -> Zone {
+        self.0.variables.lock().zone()
+    }
+
+    /// Reported settings that have changed since the last call; all of them, the first time.
+    pub fn take_reports(&self) -> Vec<(&'static str, String)> {
+        let values = self.0.variables.lock().all();
+        let mut reported = self.0.reported.lock();
+        let mut changed = Vec::new();
+        for (known, value) in values.into_iter().filter(|(known, _)| known.reported) {
+            if reported.get(known.name) != Some(&value) {
+                reported.insert(known.name, value.clone());
+                changed.push((known.name, value));
+            }
+        }
+        changed
+    }
+
+    /// Where the session's transaction is.
+    pub fn transaction(&self) -> TransactionStatus {
+        self.0.transaction.lock().status
+    }
+
+    /// A prepared statement by name.
+    ///
+    /// # Errors
+    /// `26000`.
+    pub fn statement(&self, name: &str) -> Result<Arc<Prepared>> {
+        let found = self.0.statements.lock().get(name).cloned();
+        found.ok_or_else(|| {
+            let message = match name {
+                "" => "unnamed prepared statement does not exist".to_owned(),
+                name => format!("prepared statement \"{name}\" does not exist"),
+            };
+            Error::new(SqlState::INVALID_STATEMENT_NAME, message)
+        })
+    }
+
+    /// Keeps a prepared statement under a name; the empty name may be used again and again.
+    ///
+    /// # Errors
+    /// `42P05` if the name is taken, `54000` beyond [`STATEMENTS_MAX`].
+    pub fn keep_statement(&self, name: &str, prepared: Arc<Prepared>) -> Result<()> {
+        let mut statements = self.0.statements.lock();
+        if !name.is_empty() && statements.contains_key(name) {
+            let message = format!("prepared statement \"{name}\" already exists");
+            return Err(Error::new(SqlState("42P05"), message));
+        }
+        if statements.len() >= STATEMENTS_MAX && !statements.contains_key(name) {
+            let message = format!("a session can have at most {STATEMENTS_MAX} prepared statements");
+            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
+                .hint("close the ones that are no longer used: DEALLOCATE name"));
+        }
+        statements.insert(name.to_owned(), prepared);
+        Ok(())
+    }
+
+    /// Forgets a prepared statement; one that is not there is no error.
+    pub fn close_statement(&self, name: &str) {
+        self.0.statements.lock().remove(name);
+    }
+}
+
+impl Inner {
+    /// Takes over a change of settings: those that plans depend on make them stale.
+    fn settings_changed(&self) -> Result<()> {
+        let (policy, application_name) = {
+            let variables = self.variables.lock();
+            (variables.value("merge_policy"), variables.value("application_name"))
+        };
+        if !policy.is_empty() {
+            self.snapshot().catalog().policy(&policy)?;
+        }
+        self.binding.set_policy((!policy.is_empty()).then_some(policy));
+        self.entry.info.lock().application_name = application_name;
+        self.settings_version.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The snapshot that the next statement reads: a block keeps its first.
+    fn snapshot(&self) -> Arc<crate::engine::Snapshot> {
+        let mut transaction = self.transaction.lock();
+        if transaction.status == TransactionStatus::Idle {
+            return self.server.database.snapshot();
+        }
+        let snapshot = transaction.snapshot.get_or_insert_with(|| self.server.database.snapshot());
+        Arc::clone(snapshot)
+    }
+
+    fn notice(&self, notice: Notice) {
+        let mut notices = self.notices.lock();
+        if notices.len() < NOTICES_MAX {
+            notices.push(notice);
+        }
+    }
+}
+
+/// The start of a statement, for the table of sessions.
+fn excerpt(sql: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 1024;
+    sql.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+/// Work on the server's runtime.
+pub struct Task<T>(JoinHandle<Result<T>>);
+
+impl<T> Task<T> {
+    fn of(handle: JoinHandle<Result<T>>) -> Self {
+        Self(handle)
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|result| match result {
+            Ok(result) => result,
+            Err(error) if error.is_cancelled() => Err(cancelled()),
+            Err(error) => Err(panicked(error)),
+        })
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn panicked(error: tokio::task::JoinError) -> Error {
+    let payload = error.into_panic();
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    Error::internal("the statement failed by a mistake of the server").detail(text)
+}

@@ -1,0 +1,308 @@
+//! Prepared statements: a statement read once, its plan kept until the catalog or a setting changes.
+//!
+//! [`prepare`] reads and plans; [`Prepared::current`] gives the plan back, or makes it again if it is
+//! stale. A session remembers the statements that it prepared last by their text, so that a client
+//! which sends the same text again pays for neither.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::query::session::{Inner, Session};
+use crate::query::session::command::{self, Command};
+use crate::query::session::explain;
+use crate::query::session::insert::{self, PlannedInsert};
+use crate::query::session::plan::{PlannedQuery, Planner};
+use crate::query::statements::Parsed;
+
+/// Statements that a session remembers by their text; each holds a plan of some 10 KiB.
+const CACHE_STATEMENTS_MAX: usize = 256;
+
+/// Texts longer than this are not remembered: they are written by programs, and seldom twice.
+const CACHE_TEXT_BYTES_MAX: usize = 16 << 10;
+
+/// A statement that is ready to be executed.
+pub struct Prepared {
+    /// Its text, in which positions of errors count.
+    pub(super) sql: String,
+    pub(super) command: Command,
+    declared: Vec<Option<DataType>>,
+    plan: Mutex<Arc<Planned>>,
+}
+
+/// What is known of a statement before it runs.
+pub(super) struct Planned {
+    /// Types of the parameters.
+    pub(super) parameters: Vec<DataType>,
+    /// The columns; `None` if it gives no rows.
+    pub(super) schema: Option<SchemaRef>,
+    /// The plan, of statements that have one.
+    pub(super) body: Body,
+    catalog_version: u64,
+    settings_version: u64,
+}
+
+/// The plan of a statement.
+pub(super) enum Body {
+    /// It needs none.
+    None,
+    /// A query.
+    Query(PlannedQuery),
+    /// An INSERT.
+    Insert(PlannedInsert),
+    /// Another statement: of EXECUTE the prepared one, of DECLARE the query.
+    Inner(Arc<Prepared>),
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("sql", &self.sql).finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// Types of the parameters.
+    pub fn parameters(&self) -> Vec<DataType> {
+        self.plan.lock().parameters.clone()
+    }
+
+    /// The columns that it gives, as clients see them; `None` if it gives no rows.
+    pub fn schema(&self) -> Option<SchemaRef> {
+        self.plan.lock().schema.clone()
+    }
+
+    /// Its text.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.command, Command::Empty)
+    }
+
+    /// Whether it ends a transaction block, which is all that a failed one accepts.
+    pub fn ends_transaction(&self) -> bool {
+        matches!(self.command, Command::Commit { .. } | Command::Rollback { .. })
+    }
+
+    /// The plan, made again if the catalog or a setting that it depends on has changed.
+    ///
+    /// # Errors
+    /// What planning says, and `0A000` if the columns are no longer what the client was told.
+    pub(super) async fn current(&self, session: &Arc<Inner>) -> Result<Arc<Planned>> {
+        let plan = Arc::clone(&*self.plan.lock());
+        let versions = versions(session);
+        let stale = versions != (plan.catalog_version, plan.settings_version);
+        if !stale || matches!(plan.body, Body::None | Body::Inner(_)) {
+            return Ok(plan);
+        }
+        let fresh = planned(session, &self.sql, &self.command, &self.declared).await?;
+        if !same_types(plan.schema.as_deref(), fresh.schema.as_deref())
+            || plan.parameters != fresh.parameters
+        {
+            return Err(Error::unsupported("cached plan must not change result type"));
+        }
+        let fresh = Arc::new(fresh);
+        *self.plan.lock() = Arc::clone(&fresh);
+        Ok(fresh)
+    }
+}
+
+fn same_types(before: Option<&Schema>, after: Option<&Schema>) -> bool {
+    match (before, after) {
+        (None, None) => true,
+        (Some(before), Some(after)) => {
+            let types = |schema: &Schema| {
+                let of = |field: &Arc<Field>| (field.name().clone(), field.data_type().clone());
+                schema.fields().iter().map(of).collect::<Vec<_>>()
+            };
+            types(before) == types(after)
+        }
+        _ => false,
+    }
+}
+
+fn versions(session: &Inner) -> (u64, u64) {
+    let catalog = session.snapshot().catalog().version;
+    (catalog, session.settings_version.load(Ordering::Relaxed))
+}
+
+/// Reads and plans one statement.
+///
+/// # Errors
+/// Everything that can be wrong with a statement before it runs.
+pub(super) async fn prepare(
+    session: &Arc<Inner>,
+    sql: &str,
+    declared: &[Option<DataType>],
+) -> Result<Arc<Prepared>> {
+    let key = (sql, declared);
+    let versions = versions(session);
+    if let Some(found) = session.cache.lock().get(key, versions) {
+        session.transaction.lock().check()?;
+        return Ok(found);
+    }
+    let command = command::read(sql)?;
+    let ends = matches!(command, Command::Commit { .. } | Command::Rollback { .. });
+    if !ends {
+        session.transaction.lock().check()?;
+    }
+    let plan = planned(session, sql, &command, declared).await?;
+    let remember = matches!(plan.body, Body::Query(_) | Body::Insert(_));
+    let prepared = Arc::new(Prepared {
+        sql: sql.to_owned(),
+        command,
+        declared: declared.to_vec(),
+        plan: Mutex::new(Arc::new(plan)),
+    });
+    if remember && sql.len() <= CACHE_TEXT_BYTES_MAX {
+        session.cache.lock().put(key, Arc::clone(&prepared));
+    }
+    Ok(prepared)
+}
+
+async fn planned(
+    session: &Arc<Inner>,
+    sql: &str,
+    command: &Command,
+    declared: &[Option<DataType>],
+) -> Result<Planned> {
+    let (catalog_version, settings_version) = versions(session);
+    let mut planned = Planned {
+        parameters: Vec::new(),
+        schema: None,
+        body: Body::None,
+        catalog_version,
+        settings_version,
+    };
+    match command {
+        Command::Query(query) => {
+            let query = plan_query(session, query, sql, declared).await?;
+            planned.parameters = query.parameters.clone();
+            planned.schema = Some(Arc::clone(&query.schema));
+            planned.body = Body::Query(query);
+        }
+        Command::Explain(explain) => {
+            let query = plan_query(session, &explain.query, sql, declared).await?;
+            planned.parameters = query.parameters.clone();
+            planned.schema = Some(explain::schema());
+            planned.body = Body::Query(query);
+        }
+        Command::Insert(statement) => {
+            let insert = insert::plan(session, statement, sql, declared).await?;
+            planned.parameters = insert.query.parameters.clone();
+            planned.body = Body::Insert(insert);
+        }
+        Command::Ours(Parsed::ShowCreate { .. }) => {
+            planned.schema = Some(text_columns(&["definition"]));
+        }
+        Command::Show(Some(name)) => {
+            session.variables.lock().get(name)?;
+            planned.schema = Some(text_columns(&[&shown_name(name)]));
+        }
+        Command::Show(None) => {
+            planned.schema = Some(text_columns(&["name", "setting", "description"]));
+        }
+        Command::Execute { name, .. } => {
+            let inner = statement(session, name)?;
+            planned.schema = inner.schema();
+            planned.body = Body::Inner(inner);
+        }
+        Command::Declare(declare) => {
+            let inner = Box::pin(prepare(session, &declare.sql, declared)).await?;
+            if !matches!(inner.command, Command::Query(_)) {
+                return Err(Error::unsupported("DECLARE is for queries only"));
+            }
+            planned.parameters = inner.parameters();
+            planned.body = Body::Inner(inner);
+        }
+        Command::Fetch(fetch) if !fetch.skip => {
+            planned.schema = Some(session.cursors.schema(&fetch.name)?);
+        }
+        _ => {}
+    }
+    if planned.parameters.is_empty() {
+        // A client may declare parameters of statements that have none; it must then send them too.
+        planned.parameters = declared.iter().flatten().cloned().collect();
+    }
+    Ok(planned)
+}
+
+/// Plans a query against the snapshot that the next statement reads.
+pub(super) async fn plan_query(
+    session: &Arc<Inner>,
+    query: &sqlparser::ast::Query,
+    sql: &str,
+    declared: &[Option<DataType>],
+) -> Result<PlannedQuery> {
+    session.binding.pin(session.snapshot());
+    let search_path = session.variables.lock().search_path();
+    let planner = Planner {
+        state: &session.planning.state,
+        search_path: &search_path,
+        source: session.planning.source.as_ref(),
+    };
+    planner.plan(query.clone(), sql, declared).await
+}
+
+/// A prepared statement of the session.
+///
+/// # Errors
+/// `26000`.
+pub(super) fn statement(session: &Arc<Inner>, name: &str) -> Result<Arc<Prepared>> {
+    Session(Arc::clone(session)).statement(name)
+}
+
+/// The name of a setting as SHOW gives it back.
+fn shown_name(name: &str) -> String {
+    crate::query::session::settings::known(name).map_or(name, |known| known.name).to_owned()
+}
+
+/// A schema of texts.
+pub(super) fn text_columns(names: &[&str]) -> SchemaRef {
+    let fields: Vec<_> = names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// Statements by text and declared types, the oldest forgotten first.
+#[derive(Default)]
+pub(super) struct Cache {
+    statements: HashMap<String, Vec<Arc<Prepared>>>,
+    order: VecDeque<String>,
+}
+
+type Key<'a> = (&'a str, &'a [Option<DataType>]);
+
+impl Cache {
+    /// A statement whose plan is not stale.
+    fn get(&self, (sql, declared): Key<'_>, versions: (u64, u64)) -> Option<Arc<Prepared>> {
+        let prepared = self.statements.get(sql)?.iter().find(|it| it.declared == declared)?;
+        let plan = prepared.plan.lock();
+        let current = (plan.catalog_version, plan.settings_version) == versions;
+        current.then(|| Arc::clone(prepared))
+    }
+
+    fn put(&mut self, (sql, declared): Key<'_>, prepared: Arc<Prepared>) {
+        let same = self.statements.entry(sql.to_owned()).or_default();
+        same.retain(|it| it.declared != declared);
+        same.push(prepared);
+        self.order.push_back(sql.to_owned());
+        while self.order.len() > CACHE_STATEMENTS_MAX {
+            if let Some(oldest) = self.order.pop_front()
+                && !self.order.contains(&oldest)
+            {
+                self.statements.remove(&oldest);
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

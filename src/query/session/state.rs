@@ -1,0 +1,110 @@
+//! DataFusion's state of a session: which functions and tables its statements see.
+//!
+//! Built once per session from a template that all share; a statement then only borrows it. Schemas are
+//! the engine's tables and PostgreSQL's catalog, under the database name that the client asked for.
+
+use std::sync::{Arc, LazyLock, Weak};
+
+use async_trait::async_trait;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableFunction,
+};
+use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
+use datafusion::prelude::SessionConfig;
+
+use crate::env::threads::parallelism;
+use crate::query::aggregates;
+use crate::query::postgres::{
+    Source, information_schema, pg_catalog, scalar_functions, table_functions,
+};
+use crate::query::session::Inner;
+use crate::query::session::describe::Describer;
+use crate::query::session::server::Server;
+use crate::query::tables::{self, Binding};
+
+/// What planning and running a statement need of the session.
+pub(super) struct Planning {
+    /// Functions, tables, options.
+    pub(super) state: SessionState,
+    /// The same for running plans.
+    pub(super) context: Arc<TaskContext>,
+    /// What exists.
+    pub(super) source: Arc<dyn Source>,
+}
+
+/// Functions and rules, which are the same for all sessions.
+static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
+    SessionStateBuilder::new().with_default_features().with_config(config("")).build()
+});
+
+impl Planning {
+    pub(super) fn new(
+        server: &Server,
+        database_name: &str,
+        binding: Arc<Binding>,
+        session: Weak<Inner>,
+    ) -> Self {
+        let tables = tables::catalog(binding);
+        let source: Arc<dyn Source> = Arc::new(Describer::new(session, Arc::clone(&tables)));
+        let catalog = Catalog {
+            tables,
+            pg_catalog: pg_catalog(Arc::clone(&source)),
+            information_schema: information_schema(Arc::clone(&source)),
+        };
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(database_name.to_owned(), Arc::new(catalog));
+        let mut builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone())
+            .with_config(config(database_name))
+            .with_runtime_env(Arc::clone(&server.environment))
+            .with_catalog_list(Arc::new(catalogs));
+        let scalar = scalar_functions(Arc::clone(&source)).into_iter().map(Arc::new);
+        builder.scalar_functions().get_or_insert_default().extend(scalar);
+        let ours = aggregates::all().into_iter().map(Arc::new);
+        builder.aggregate_functions().get_or_insert_default().extend(ours);
+        for (name, function) in table_functions(Arc::clone(&source)) {
+            let function = Arc::new(TableFunction::new(name.clone(), function));
+            builder.table_functions().get_or_insert_default().insert(name, function);
+        }
+        let state = builder.build();
+        Self { context: state.task_ctx(), state, source }
+    }
+}
+
+fn config(database_name: &str) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(parallelism())
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false)
+        .with_default_catalog_and_schema(database_name, "public");
+    let options = config.options_mut();
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.default_null_ordering = "nulls_max".to_owned();
+    options.execution.time_zone = Some(crate::model::column::UTC.to_owned());
+    config
+}
+
+/// The engine's schemas and PostgreSQL's.
+#[derive(Debug)]
+struct Catalog {
+    tables: Arc<dyn CatalogProvider>,
+    pg_catalog: Arc<dyn SchemaProvider>,
+    information_schema: Arc<dyn SchemaProvider>,
+}
+
+#[async_trait]
+impl CatalogProvider for Catalog {
+    fn schema_names(&self) -> Vec<String> {
+        let mut names = self.tables.schema_names();
+        names.extend(["pg_catalog", "information_schema"].map(str::to_owned));
+        names
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        match name {
+            "pg_catalog" => Some(Arc::clone(&self.pg_catalog)),
+            "information_schema" => Some(Arc::clone(&self.information_schema)),
+            name => self.tables.schema(name),
+        }
+    }
+}

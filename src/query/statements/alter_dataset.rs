@@ -1,0 +1,52 @@
+//! `ALTER DATASET`: new columns and other settings, all or none.
+
+use crate::error::{Error, Result};
+use crate::model::definition::{DatasetChange, Definition};
+use crate::query::statements::cursor::Cursor;
+use crate::query::statements::phrases::column::column;
+use crate::query::statements::phrases::dataset_options::dataset_options;
+use crate::query::statements::phrases::existence::{if_not_exists, refuse_if_exists};
+use crate::query::statements::phrases::name::dataset_name;
+use crate::query::statements::{Parsed, StatementParser};
+
+/// Changes of a table in PostgreSQL that a dataset cannot have.
+const UNSUPPORTED: &[&str] = &["DROP", "RENAME", "ALTER", "RESET", "OWNER"];
+
+/// `ALTER DATASET`.
+pub(crate) struct AlterDataset;
+
+impl StatementParser for AlterDataset {
+    fn name(&self) -> &'static str {
+        "ALTER DATASET"
+    }
+
+    fn grammar(&self) -> &'static str {
+        "ALTER DATASET name change [, ...]
+where change is one of:
+    ADD [COLUMN] [IF NOT EXISTS] column TYPE [ATTRIBUTE name | IDENTITY namespace | ...] ...
+    SET (option = value [, ...])"
+    }
+
+    fn parse(&self, cursor: &mut Cursor<'_>) -> Result<Option<Parsed>> {
+        cursor.expect_keywords(&["ALTER", "DATASET"])?;
+        refuse_if_exists(cursor, "ALTER DATASET")?;
+        let name = dataset_name(cursor)?;
+        let changes = cursor.list(changes)?.concat();
+        Ok(Some(Parsed::Define(Definition::AlterDataset { name, changes })))
+    }
+}
+
+fn changes(cursor: &mut Cursor<'_>) -> Result<Vec<DatasetChange>> {
+    if cursor.optional_keywords(&["SET"]) {
+        return dataset_options(cursor);
+    }
+    if let Some(word) = UNSUPPORTED.iter().find(|word| cursor.at_keywords(&[word])) {
+        let message = format!("ALTER DATASET ... {word} is not supported");
+        return Err(Error::unsupported(message).at(cursor.position()));
+    }
+    cursor.expect_keyword("ADD")?;
+    cursor.optional_keywords(&["COLUMN"]);
+    let existence = if_not_exists(cursor);
+    let column = column(cursor)?;
+    Ok(vec![DatasetChange::AddColumn { column, existence }])
+}

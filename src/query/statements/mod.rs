@@ -1,0 +1,154 @@
+//! Our own SQL statements: from the text of a query string to what the user said.
+//!
+//! [`split()`] cuts a query string into statements. [`parse`] looks at the first words of one: if they are
+//! those of a statement in [`ALL`], a [`Cursor`] over its tokens goes to that statement's file and comes
+//! back as a [`Parsed`]; any other statement is plain SQL, at the price of that look. Nothing here knows
+//! what exists: whether a definition may be is for `catalog` to say, and `session` runs it.
+//!
+//! One statement is one file, named verb and noun; `phrases` holds what several of them share.
+
+pub mod cursor;
+mod phrases;
+mod split;
+mod unsupported;
+
+mod alter_dataset;
+mod alter_merge_policy;
+mod alter_namespace;
+mod copy_from;
+mod create_dataset;
+mod create_merge_policy;
+mod create_namespace;
+mod drop_dataset;
+mod drop_merge_policy;
+mod drop_namespace;
+mod show_create;
+
+use crate::error::Result;
+use crate::model::definition::Definition;
+
+pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
+pub use crate::query::statements::cursor::Cursor;
+pub use crate::query::statements::show_create::ObjectKind;
+pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};
+
+/// One of our statements, as the user said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// `CREATE`, `ALTER` or `DROP` of a namespace, a dataset or a merge policy.
+    Define(Definition),
+    /// `SHOW CREATE`.
+    ShowCreate {
+        /// What is to be shown.
+        kind: ObjectKind,
+        /// Its name.
+        name: String,
+    },
+    /// `COPY ... FROM`.
+    CopyFrom(CopyFrom),
+}
+
+impl Parsed {
+    /// The command tag, with which a server says what it has done.
+    pub fn tag(&self) -> &'static str {
+        match self {
+            Self::Define(definition) => definition_tag(definition),
+            Self::ShowCreate { .. } => "SHOW CREATE",
+            Self::CopyFrom(_) => "COPY",
+        }
+    }
+}
+
+fn definition_tag(definition: &Definition) -> &'static str {
+    match definition {
+        Definition::CreateNamespace { .. } => "CREATE NAMESPACE",
+        Definition::AlterNamespace { .. } => "ALTER NAMESPACE",
+        Definition::DropNamespace { .. } => "DROP NAMESPACE",
+        Definition::CreateDataset { .. } => "CREATE DATASET",
+        Definition::AlterDataset { .. } => "ALTER DATASET",
+        Definition::DropDataset { .. } => "DROP DATASET",
+        Definition::CreateMergePolicy { .. } => "CREATE MERGE POLICY",
+        Definition::SetDefaultMergePolicy { .. } => "ALTER MERGE POLICY",
+        Definition::DropMergePolicy { .. } => "DROP MERGE POLICY",
+    }
+}
+
+/// A statement of ours: how it begins, how it goes on, and what it means.
+pub trait StatementParser: Sync {
+    /// The keywords that it begins with, such as `CREATE NAMESPACE`; unique.
+    fn name(&self) -> &'static str;
+
+    /// Its grammar, as the documentation shows it.
+    fn grammar(&self) -> &'static str;
+
+    /// Whether these first words of a statement are its own. `CREATE` may have modifiers before the noun.
+    fn begins(&self, words: &[&str]) -> bool {
+        begins_with(self.name(), words)
+    }
+
+    /// Reads it from its first token; `None` if it is plain SQL after all.
+    ///
+    /// # Errors
+    /// `42601` with a position, or what the clause at fault has to say.
+    fn parse(&self, cursor: &mut Cursor<'_>) -> Result<Option<Parsed>>;
+}
+
+/// All statements of ours.
+pub const ALL: &[&dyn StatementParser] = &[
+    &create_namespace::CreateNamespace,
+    &alter_namespace::AlterNamespace,
+    &drop_namespace::DropNamespace,
+    &create_dataset::CreateDataset,
+    &alter_dataset::AlterDataset,
+    &drop_dataset::DropDataset,
+    &create_merge_policy::CreateMergePolicy,
+    &alter_merge_policy::AlterMergePolicy,
+    &drop_merge_policy::DropMergePolicy,
+    &show_create::ShowCreate,
+    &copy_from::CopyFromParser,
+];
+
+/// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.
+const HEAD_WORDS_MAX: usize = 6;
+
+/// Parses a statement if it is ours; `None` if it is plain SQL.
+///
+/// # Errors
+/// `42601` with the position of the token at fault; `0A000` for what is not supported; otherwise what
+/// the clause at fault has to say.
+pub fn parse(text: &str) -> Result<Option<Parsed>> {
+    let (words, count) = split::leading_words::<HEAD_WORDS_MAX>(text);
+    let words = &words[..count];
+    let Some(statement) = ALL.iter().find(|statement| statement.begins(words)) else {
+        return unsupported::refuse(text, words).map(|()| None);
+    };
+    let mut cursor = Cursor::try_new(text)?;
+    let parsed = statement.parse(&mut cursor)?;
+    if parsed.is_some() {
+        cursor.end()?;
+    }
+    Ok(parsed)
+}
+
+/// Whether a statement begins with a name's keywords, modifiers between verb and noun left aside.
+fn begins_with(name: &str, words: &[&str]) -> bool {
+    const MODIFIERS: &[&str] = &["OR", "REPLACE", "DEFAULT", "EVENT"];
+    let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
+    let mut keywords = name.split(' ');
+    let (Some(verb), Some((first, mut rest))) = (keywords.next(), words.split_first()) else {
+        return false;
+    };
+    if !is(first, verb) {
+        return false;
+    }
+    while let Some((word, after)) = rest.split_first()
+        && MODIFIERS.iter().any(|modifier| is(word, modifier))
+    {
+        rest = after;
+    }
+    let mut rest = rest.iter();
+    keywords.all(|keyword| rest.next().is_some_and(|word| is(word, keyword)))
+}
+
+#[cfg(test)]
+mod tests;

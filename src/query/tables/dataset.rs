@@ -1,0 +1,71 @@
+//! `<dataset>`: its accepted rows, with the columns as declared and the values as they were given.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::engine::Snapshot;
+use crate::error::Result;
+use crate::model::dataset::{DatasetKind, Role};
+use crate::query::tables::part_rows::{PartRows, Shown};
+use crate::query::tables::{Binding, RowGroup, VirtualTable, column};
+
+/// The table of one dataset.
+#[derive(Debug)]
+pub struct DatasetTable {
+    /// The dataset's name.
+    pub name: String,
+}
+
+impl VirtualTable for DatasetTable {
+    fn schema(&self, snapshot: &Snapshot) -> Result<SchemaRef> {
+        let dataset = snapshot.catalog().dataset(&self.name)?;
+        let fields = dataset.columns.iter().map(|declared| {
+            let comment = match &declared.role {
+                Role::Value => declared.attribute_name().to_owned(),
+                Role::Identity(namespace) => format!("identity of namespace {namespace}"),
+                Role::EventId => "event id".to_owned(),
+                Role::ObservedAt => "the source's time of the row".to_owned(),
+            };
+            column(&declared.name, declared.ty.to_arrow(), true, &comment)
+        });
+        Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+    }
+
+    fn comment(&self) -> String {
+        format!("accepted rows of dataset {}, as they were given", self.name)
+    }
+
+    fn row_count(&self, snapshot: &Snapshot) -> Option<usize> {
+        let dataset = snapshot.catalog().dataset(&self.name).ok()?;
+        Some(snapshot.state.row_count(dataset.id))
+    }
+
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
+        let snapshot = binding.snapshot();
+        let dataset = Arc::new(snapshot.catalog().dataset(&self.name)?.clone());
+        let shown = dataset
+            .columns
+            .iter()
+            .map(|column| Shown::Column(column.name.clone(), column.ty.to_arrow()));
+        let shown = Arc::new(shown.collect());
+        let runs = snapshot.runs(&[dataset.id], profiles).into_iter();
+        Ok(runs
+            .map(|run| {
+                Arc::new(PartRows::new(&snapshot, &dataset, run, &shown)) as Arc<dyn RowGroup>
+            })
+            .collect())
+    }
+}
+
+/// How a kind of dataset is called in tables.
+pub fn kind_name(kind: DatasetKind) -> &'static str {
+    match kind {
+        DatasetKind::Record => "record",
+        DatasetKind::Event => "event",
+    }
+}

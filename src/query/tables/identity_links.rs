@@ -1,0 +1,103 @@
+//! `identity_links`: every pair of identities ever observed together, with its evidence.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Int64Array, ListBuilder, StringViewBuilder, UInt32Array, new_null_array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use crate::engine::Snapshot;
+use crate::engine::evidence::{LinkEvidence, profile_column};
+use crate::error::Result;
+use crate::query::tables::identities::time_column;
+use crate::query::tables::lookup::LookupColumn;
+use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, text_list};
+use crate::storage::part::time_type;
+
+/// The table.
+#[derive(Debug)]
+pub struct IdentityLinks;
+
+fn fields() -> Vec<Field> {
+    let text = || DataType::Utf8View;
+    vec![
+        column("profile_id", DataType::Int64, false, "the person of the left identity"),
+        column("left_namespace", text(), false, "namespace of the one that was seen first"),
+        column("left_identity", text(), false, "the one that was seen first"),
+        column("right_namespace", text(), false, "namespace of the other"),
+        column("right_identity", text(), false, "the other"),
+        column("datasets", text_list(), false, "datasets with rows that name both"),
+        column("evidence_count", DataType::Int64, false, "rows that name both"),
+        column("first_seen_at", time_type(), true, "earliest observed_at of such a row"),
+        column("last_seen_at", time_type(), true, "latest observed_at of such a row"),
+        column("live", DataType::Boolean, false, "whether it makes them one person"),
+        column("reason", text(), true, "why not, if not"),
+    ]
+}
+
+fn dataset_names(snapshot: &Snapshot, evidence: &LinkEvidence) -> ArrayRef {
+    let names: BTreeMap<u32, &str> = snapshot
+        .catalog()
+        .datasets
+        .values()
+        .map(|dataset| (dataset.id, dataset.name.as_str()))
+        .collect();
+    let mut lists = ListBuilder::new(StringViewBuilder::new().with_deduplicate_strings());
+    for (_, link) in &evidence.links {
+        let mut row: Vec<&str> = evidence
+            .sets
+            .get(link.datasets)
+            .iter()
+            .filter_map(|id| names.get(id).copied())
+            .collect();
+        row.sort_unstable();
+        row.into_iter().for_each(|name| lists.values().append_value(name));
+        lists.append(true);
+    }
+    Arc::new(lists.finish())
+}
+
+impl VirtualTable for IdentityLinks {
+    fn schema(&self, _snapshot: &Snapshot) -> Result<SchemaRef> {
+        Ok(Arc::new(Schema::new(fields())))
+    }
+
+    fn comment(&self) -> String {
+        "pairs of identities ever observed together, with their evidence".to_owned()
+    }
+
+    fn lookups(&self, _binding: &Binding, _snapshot: &Snapshot) -> Vec<LookupColumn> {
+        vec![LookupColumn::profile_id()]
+    }
+
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
+        let snapshot = binding.snapshot();
+        let evidence = snapshot.link_evidence(profiles)?;
+        let links = &evidence.links;
+        let left: UInt32Array = links.iter().map(|((left, _), _)| Some(*left)).collect();
+        let right: UInt32Array = links.iter().map(|((_, right), _)| Some(*right)).collect();
+        let counts = links.iter().map(|(_, link)| link.row_count as i64);
+        // Without rules that drop links, all of them live.
+        let live = BooleanArray::from(vec![true; links.len()]);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(profile_column(&snapshot, left.iter())),
+            Arc::new(snapshot.identity_namespaces(&left)?),
+            Arc::new(snapshot.identity_texts(&left)?),
+            Arc::new(snapshot.identity_namespaces(&right)?),
+            Arc::new(snapshot.identity_texts(&right)?),
+            dataset_names(&snapshot, &evidence),
+            Arc::new(Int64Array::from_iter_values(counts)),
+            time_column(links.iter().map(|(_, link)| link.first_seen_at), i64::MAX),
+            time_column(links.iter().map(|(_, link)| link.last_seen_at), i64::MIN),
+            Arc::new(live),
+            new_null_array(&DataType::Utf8View, links.len()),
+        ];
+        one_group(fields(), columns)
+    }
+}

@@ -1,0 +1,264 @@
+//! Virtual tables: everything that SQL can see, computed from one snapshot.
+//!
+//! Life of a scan. A session pins a snapshot in its [`Binding`] when a statement begins. While the
+//! statement is planned, each table named in it becomes a [`provider::Provider`]; physical planning asks
+//! it for a [`scan::ScanExec`] over the [`VirtualTable::groups`] of the pinned snapshot: all of them, or
+//! those of the profiles that a filter names ([`lookup`]). Columns are made only when a running query
+//! asks for them, filters first.
+//!
+//! A table is one file here plus one line in [`fixed`]; datasets and policies add tables by themselves.
+
+pub mod attributes;
+pub mod dataset;
+pub mod datasets;
+pub mod events;
+pub mod fragments;
+pub mod identities;
+pub mod identity_links;
+pub mod ingests;
+pub mod lookup;
+pub mod merge_policies;
+pub mod merge_strategies;
+pub mod namespaces;
+pub mod part_rows;
+pub mod profiles;
+pub mod provider;
+pub mod rejects;
+pub mod scan;
+pub mod sessions;
+pub mod settings;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parking_lot::RwLock;
+
+use crate::engine::{Database, Snapshot};
+use crate::error::{Error, Result};
+
+pub use crate::query::tables::provider::catalog;
+
+/// What a session's tables show.
+pub struct Binding {
+    database: Arc<Database>,
+    pinned: RwLock<Arc<Snapshot>>,
+    policy: RwLock<Option<String>>,
+    directory: Arc<dyn Directory>,
+}
+
+/// What the server knows besides the database.
+pub trait Directory: Send + Sync {
+    /// Sessions that are open.
+    fn sessions(&self) -> Vec<SessionRow>;
+    /// Settings: name, value, description.
+    fn settings(&self) -> Vec<(String, String, String)>;
+}
+
+/// An open session.
+#[derive(Clone, Debug, Default)]
+pub struct SessionRow {
+    /// Its number, as `pg_backend_pid()` gives it.
+    pub process_id: i32,
+    /// Who.
+    pub user: String,
+    /// With what program.
+    pub application_name: String,
+    /// `active`, `idle`, `idle in transaction`, ...
+    pub state: String,
+    /// The running or last statement.
+    pub query: String,
+    /// When it connected, in microseconds.
+    pub started_at: i64,
+}
+
+/// A directory of a process that is no server.
+#[derive(Debug, Default)]
+pub struct NoDirectory;
+
+impl Directory for NoDirectory {
+    fn sessions(&self) -> Vec<SessionRow> {
+        Vec::new()
+    }
+
+    fn settings(&self) -> Vec<(String, String, String)> {
+        Vec::new()
+    }
+}
+
+impl Binding {
+    /// A binding to what is visible now.
+    pub fn new(database: Arc<Database>, directory: Arc<dyn Directory>) -> Self {
+        let pinned = RwLock::new(database.snapshot());
+        Self { database, pinned, policy: RwLock::default(), directory }
+    }
+
+    /// Shows another snapshot from now on.
+    pub fn pin(&self, snapshot: Arc<Snapshot>) {
+        *self.pinned.write() = snapshot;
+    }
+
+    /// The snapshot shown.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.pinned.read())
+    }
+
+    /// Shows `profiles` under a policy, or under the default.
+    pub fn set_policy(&self, policy: Option<String>) {
+        *self.policy.write() = policy;
+    }
+
+    /// The policy that `profiles` shows.
+    pub fn policy(&self) -> String {
+        let chosen = self.policy.read().clone();
+        let snapshot = self.snapshot();
+        let known = chosen.filter(|name| snapshot.catalog().policies.contains_key(name));
+        known.unwrap_or_else(|| snapshot.catalog().default_policy.clone())
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
+    /// What the server knows besides.
+    pub fn directory(&self) -> &Arc<dyn Directory> {
+        &self.directory
+    }
+}
+
+impl Debug for Binding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Binding").field("policy", &self.policy.read()).finish_non_exhaustive()
+    }
+}
+
+/// A table that is computed.
+pub trait VirtualTable: Send + Sync + Debug {
+    /// Its columns, with comments in their metadata, under the catalog of a snapshot.
+    ///
+    /// # Errors
+    /// If the definitions do not allow it to be shown, which creating them ruled out.
+    fn schema(&self, snapshot: &Snapshot) -> Result<SchemaRef>;
+
+    /// Its columns as a session sees them; only `profiles` differs by session.
+    ///
+    /// # Errors
+    /// As [`VirtualTable::schema`].
+    fn bound_schema(&self, _binding: &Binding, snapshot: &Snapshot) -> Result<SchemaRef> {
+        self.schema(snapshot)
+    }
+
+    /// What it shows.
+    fn comment(&self) -> String;
+
+    /// The columns that identify a row.
+    fn key(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Columns whose equality leads to profiles: by profile id, or by an identity of a namespace.
+    fn lookups(&self, _binding: &Binding, _snapshot: &Snapshot) -> Vec<lookup::LookupColumn> {
+        Vec::new()
+    }
+
+    /// How many rows it has, where that is known without looking.
+    fn row_count(&self, _snapshot: &Snapshot) -> Option<usize> {
+        None
+    }
+
+    /// Its rows, in groups that are made when asked for: all, or those of some profiles.
+    ///
+    /// # Errors
+    /// What reading rows and merging may give.
+    fn groups(&self, binding: &Binding, profiles: Option<&[u32]>)
+    -> Result<Vec<Arc<dyn RowGroup>>>;
+}
+
+/// Some rows of a table, column by column.
+pub trait RowGroup: Send + Sync {
+    /// How many rows.
+    fn row_count(&self) -> usize;
+
+    /// A column, by its position in the table's schema.
+    ///
+    /// # Errors
+    /// What reading rows may give.
+    fn column(&self, at: usize) -> Result<ArrayRef>;
+}
+
+impl RowGroup for RecordBatch {
+    fn row_count(&self) -> usize {
+        self.num_rows()
+    }
+
+    fn column(&self, at: usize) -> Result<ArrayRef> {
+        Ok(Arc::clone(self.column(at)))
+    }
+}
+
+/// Tables that are always there: schema, name, table.
+pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
+    vec![
+        ("public", "events", Arc::new(events::Events)),
+        ("public", "fragments", Arc::new(fragments::Fragments)),
+        ("public", "identities", Arc::new(identities::Identities)),
+        ("public", "identity_links", Arc::new(identity_links::IdentityLinks)),
+        ("public", "profiles", Arc::new(profiles::Profiles { policy: None })),
+        ("public", "rejects", Arc::new(rejects::Rejects)),
+        ("selfsame", "attributes", Arc::new(attributes::Attributes)),
+        ("selfsame", "datasets", Arc::new(datasets::Datasets)),
+        ("selfsame", "ingests", Arc::new(ingests::Ingests)),
+        ("selfsame", "merge_policies", Arc::new(merge_policies::MergePolicies)),
+        ("selfsame", "merge_strategies", Arc::new(merge_strategies::MergeStrategies)),
+        ("selfsame", "namespaces", Arc::new(namespaces::Namespaces)),
+        ("selfsame", "sessions", Arc::new(sessions::Sessions)),
+        ("selfsame", "settings", Arc::new(settings::Settings)),
+    ]
+}
+
+/// A column of a virtual table, with its comment.
+pub fn column(name: &str, ty: DataType, nullable: bool, comment: &str) -> Field {
+    let metadata = [("comment".to_owned(), comment.to_owned())];
+    Field::new(name, ty, nullable).with_metadata(metadata.into())
+}
+
+/// The type of a list of texts.
+pub fn text_list() -> DataType {
+    DataType::List(Arc::new(Field::new("item", DataType::Utf8View, true)))
+}
+
+/// A column of texts.
+pub fn texts(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
+    Arc::new(values.collect::<arrow::array::StringViewArray>())
+}
+
+/// A batch as the only group of a table.
+///
+/// # Errors
+/// `XX000` if the columns are not those of the schema.
+pub fn one_group(fields: Vec<Field>, columns: Vec<ArrayRef>) -> Result<Vec<Arc<dyn RowGroup>>> {
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|error| Error::internal(format!("a virtual table does not fit: {error}")))?;
+    Ok(vec![Arc::new(batch)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Options;
+
+    #[test]
+    fn every_fixed_table_is_documented_and_unique() {
+        let database = Database::open(Options::memory()).unwrap();
+        let mut names = std::collections::BTreeSet::new();
+        for (schema, name, table) in fixed() {
+            assert!(names.insert((schema, name)), "{schema}.{name} is there twice");
+            assert!(!table.comment().is_empty(), "{name} has no comment");
+            for field in table.schema(&database.snapshot()).unwrap().fields() {
+                assert!(field.metadata().contains_key("comment"), "{name}.{}", field.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `profiles` and `profiles_by.<policy>`: one row per person, merged, exact as of the snapshot.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+
+use crate::engine::Snapshot;
+use crate::engine::profiles::{Chunk, schema};
+use crate::error::Result;
+use crate::query::tables::fragments::identity_lookups;
+use crate::query::tables::lookup::LookupColumn;
+use crate::query::tables::{Binding, RowGroup, VirtualTable};
+
+/// The table under one policy, or under the session's.
+#[derive(Debug)]
+pub struct Profiles {
+    /// The policy; `None`: the session's.
+    pub policy: Option<String>,
+}
+
+impl Profiles {
+    fn policy(&self, binding: &Binding) -> String {
+        self.policy.clone().unwrap_or_else(|| binding.policy())
+    }
+}
+
+impl VirtualTable for Profiles {
+    fn schema(&self, snapshot: &Snapshot) -> Result<SchemaRef> {
+        let catalog = snapshot.catalog();
+        let name = self.policy.as_ref().unwrap_or(&catalog.default_policy);
+        schema(catalog, catalog.policy(name)?)
+    }
+
+    fn bound_schema(&self, binding: &Binding, snapshot: &Snapshot) -> Result<SchemaRef> {
+        let policy = snapshot.catalog().policy(&self.policy(binding))?;
+        schema(snapshot.catalog(), policy)
+    }
+
+    fn comment(&self) -> String {
+        match &self.policy {
+            Some(policy) => format!("one row per person, merged under policy {policy}"),
+            None => "one row per person, merged under the session's merge policy".to_owned(),
+        }
+    }
+
+    fn key(&self) -> &'static [&'static str] {
+        &["profile_id"]
+    }
+
+    fn lookups(&self, binding: &Binding, snapshot: &Snapshot) -> Vec<LookupColumn> {
+        // An attribute that a policy makes into something else (a list, a count) shows no identity.
+        let Ok(shown) = self.bound_schema(binding, snapshot) else { return Vec::new() };
+        let text = arrow::datatypes::DataType::Utf8View;
+        let mut lookups = identity_lookups(snapshot);
+        lookups.retain(|lookup| {
+            let field = shown.field_with_name(&lookup.column);
+            lookup.namespace.is_none() || field.is_ok_and(|field| *field.data_type() == text)
+        });
+        lookups
+    }
+
+    fn row_count(&self, snapshot: &Snapshot) -> Option<usize> {
+        Some(snapshot.state.components.component_count())
+    }
+
+    fn groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
+        let (snapshot, policy) = (binding.snapshot(), self.policy(binding));
+        let database = binding.database();
+        if let Some(profiles) = profiles {
+            let mut rows: Vec<Arc<dyn RowGroup>> = Vec::new();
+            for profile in profiles {
+                let row = database.profile(&snapshot, &policy, *profile)?;
+                rows.extend(row.map(|row| Arc::new(row) as Arc<dyn RowGroup>));
+            }
+            return Ok(rows);
+        }
+        let view = database.profiles(&snapshot, &policy)?;
+        let chunks = view.chunks.iter().map(|chunk| {
+            Ok(Arc::new(LiveRows { chunk: chunk.clone(), count: chunk.live_count() })
+                as Arc<dyn RowGroup>)
+        });
+        chunks.collect()
+    }
+}
+
+/// The rows of a chunk that count.
+struct LiveRows {
+    chunk: Chunk,
+    count: usize,
+}
+
+impl RowGroup for LiveRows {
+    fn row_count(&self) -> usize {
+        self.count
+    }
+
+    fn column(&self, at: usize) -> Result<ArrayRef> {
+        self.chunk.column(at)
+    }
+}

@@ -1,0 +1,206 @@
+//! How DataFusion reaches the virtual tables: one catalog, its schemas, and a provider for each table.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, SchemaProvider, Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, DataFusionError, Result, Statistics};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::query::error::external;
+use crate::query::tables::dataset::DatasetTable;
+use crate::query::tables::lookup;
+use crate::query::tables::profiles::Profiles;
+use crate::query::tables::scan::{ScanExec, ScanParts};
+use crate::query::tables::{Binding, VirtualTable, fixed};
+
+/// Key of the metadata of schemas and fields that holds a comment.
+pub const COMMENT: &str = "comment";
+
+/// Key of the metadata of schemas that holds the names of the columns that identify a row.
+pub const KEY: &str = "key";
+
+/// The schemas whose tables are virtual tables.
+pub const SCHEMAS: &[(&str, &str)] = &[
+    ("public", "datasets, and everything derived from them"),
+    ("profiles_by", "profiles under each merge policy"),
+    ("selfsame", "definitions and operations"),
+];
+
+/// The tables of a snapshot in one schema: name and table.
+pub fn tables(binding: &Binding, schema: &str) -> Vec<(String, Arc<dyn VirtualTable>)> {
+    let snapshot = binding.snapshot();
+    let catalog = snapshot.catalog();
+    let mut all: Vec<(String, Arc<dyn VirtualTable>)> = fixed()
+        .into_iter()
+        .filter(|(of, _, _)| *of == schema)
+        .map(|(_, name, table)| (name.to_owned(), table))
+        .collect();
+    match schema {
+        "public" => all.extend(catalog.datasets.keys().map(|name| {
+            let table: Arc<dyn VirtualTable> = Arc::new(DatasetTable { name: name.clone() });
+            (name.clone(), table)
+        })),
+        "profiles_by" => all.extend(catalog.policies.keys().map(|name| {
+            let policy = Some(name.clone());
+            let table: Arc<dyn VirtualTable> = Arc::new(Profiles { policy });
+            (name.clone(), table)
+        })),
+        _ => {}
+    }
+    all.sort_by(|(left, _), (right, _)| left.cmp(right));
+    all
+}
+
+/// The catalog of virtual tables. The session adds `pg_catalog` and `information_schema` to it.
+pub fn catalog(binding: Arc<Binding>) -> Arc<dyn CatalogProvider> {
+    Arc::new(Catalog(binding))
+}
+
+/// One schema.
+#[derive(Debug)]
+struct Schema {
+    name: &'static str,
+    binding: Arc<Binding>,
+}
+
+impl Schema {
+    fn find(&self, name: &str) -> Option<Arc<dyn VirtualTable>> {
+        tables(&self.binding, self.name)
+            .into_iter()
+            .find_map(|(table, found)| (table == name).then_some(found))
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Schema {
+    fn table_names(&self) -> Vec<String> {
+        tables(&self.binding, self.name).into_iter().map(|(name, _)| name).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        let Some(table) = self.find(name) else { return Ok(None) };
+        let provider = Provider::try_new(&self.binding, self.name, name, table)?;
+        Ok(Some(Arc::new(provider)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+}
+
+/// The catalog: all schemas over one binding.
+#[derive(Debug)]
+struct Catalog(Arc<Binding>);
+
+impl CatalogProvider for Catalog {
+    fn schema_names(&self) -> Vec<String> {
+        SCHEMAS.iter().map(|(name, _)| (*name).to_owned()).collect()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let (name, _) = SCHEMAS.iter().find(|(known, _)| *known == name)?;
+        Some(Arc::new(Schema { name, binding: Arc::clone(&self.0) }))
+    }
+}
+
+/// A virtual table as DataFusion sees it: planned once, bound to a snapshot when it is executed.
+pub struct Provider {
+    binding: Arc<Binding>,
+    name: String,
+    table: Arc<dyn VirtualTable>,
+    schema: SchemaRef,
+    lookups: Vec<lookup::LookupColumn>,
+}
+
+impl Provider {
+    fn try_new(
+        binding: &Arc<Binding>,
+        schema_name: &str,
+        name: &str,
+        table: Arc<dyn VirtualTable>,
+    ) -> Result<Self> {
+        let snapshot = binding.snapshot();
+        let schema = table.bound_schema(binding, &snapshot).map_err(external)?;
+        let described = [
+            (COMMENT.to_owned(), table.comment()),
+            (KEY.to_owned(), table.key().join(",")),
+        ];
+        let schema = Arc::new(schema.as_ref().clone().with_metadata(described.into()));
+        let name = match schema_name {
+            "public" => name.to_owned(),
+            _ => format!("{schema_name}.{name}"),
+        };
+        let lookups = table.lookups(binding, &snapshot);
+        Ok(Self { binding: Arc::clone(binding), name, table, schema, lookups })
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TableProvider for Provider {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let simple = |filter: &Expr| !filter.is_volatile() && filter.column_refs().len() <= 4;
+        let kind = |filter: &&Expr| match simple(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(kind).collect())
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        let rows = self.table.row_count(&self.binding.snapshot())?;
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = Precision::Inexact(rows);
+        Some(statistics)
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let snapshot = self.binding.snapshot();
+        let found = lookup::find(filters, &self.lookups, &snapshot);
+        let profiles = found.as_ref().map(|lookup| lookup.profiles.as_slice());
+        let groups = self.table.groups(&self.binding, profiles).map_err(external)?;
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let physical = |filter: &Expr| state.create_physical_expr(filter.clone(), &schema);
+        let scan = ScanExec::try_new(ScanParts {
+            table: self.name.clone(),
+            schema: Arc::clone(&self.schema),
+            projection: match projection {
+                Some(columns) => columns.clone(),
+                None => (0..self.schema.fields().len()).collect(),
+            },
+            filters: filters.iter().map(physical).collect::<Result<_>>()?,
+            lookup: found.map(|lookup| lookup.text),
+            limit,
+            groups,
+            partitions: state.config_options().execution.target_partitions,
+        })?;
+        Ok(Arc::new(scan))
+    }
+}

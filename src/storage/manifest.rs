@@ -1,0 +1,119 @@
+//! The manifest: the live files of a store and the definitions, as of its last flush.
+//!
+//! ```text
+//! manifest:  first line   "selfsame manifest 1 <CRC32C of the rest, 8 hexadecimal digits>"
+//!            rest         JSON
+//! ```
+//! It names the log file whose records come after it. Replacing it is atomic (write, sync, rename,
+//! sync the folder), so that rows move from log to segments exactly once: before the replacement the
+//! old manifest and the old log say everything, after it the new ones do.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::env::disk::Disk;
+use crate::error::{Error, Result, SqlState};
+use crate::storage::record::FileReference;
+
+const FOLDER: &str = ".";
+const NAME: &str = "manifest";
+const TITLE: &str = "selfsame manifest 1 ";
+
+/// What a store consists of, besides the log that follows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// All definitions, in the catalog's own form.
+    pub catalog: serde_json::Value,
+    /// The log file whose records come after this.
+    pub log_number: u64,
+    /// Fragment id of the next row.
+    pub next_fragment_id: i64,
+    /// Number of the next segment or identity file.
+    pub next_file_number: u64,
+    /// Segments in order of their first fragment id, per dataset in order of writing.
+    pub segments: Vec<SegmentEntry>,
+    /// Files of identities.
+    pub identities: Vec<FileReference>,
+}
+
+/// A live segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentEntry {
+    /// The dataset's number.
+    pub dataset: u32,
+    /// The fragment id of the first row.
+    pub first_fragment_id: i64,
+    /// When the rows were accepted, unless a column says otherwise.
+    pub committed_at: i64,
+    /// The file.
+    pub file: FileReference,
+}
+
+impl Manifest {
+    /// Reads the manifest; `None` if the folder has none, as a new store.
+    ///
+    /// # Errors
+    /// `XX001` if it is damaged or of a version that this program does not know.
+    pub fn read(disk: &Arc<dyn Disk>) -> Result<Option<Self>> {
+        let contents = match disk.read(&format!("{FOLDER}/{NAME}")) {
+            Ok(file) => file.read_all()?,
+            Err(error) if error.code() == SqlState::UNDEFINED_FILE => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let text = std::str::from_utf8(&contents).map_err(|_| bad("it is no text"))?;
+        let (title, rest) = text.split_once('\n').ok_or_else(|| bad("it has no first line"))?;
+        let sum = title.strip_prefix(TITLE).ok_or_else(|| {
+            bad("its first line is another").hint("was the store written by a newer version?")
+        })?;
+        if sum != format!("{:08x}", crc32c::crc32c(rest.as_bytes())) {
+            return Err(bad("its checksum is wrong"));
+        }
+        serde_json::from_str(rest).map(Some).map_err(|error| bad(&error.to_string()))
+    }
+
+    /// Replaces the manifest.
+    pub fn write(&self, disk: &Arc<dyn Disk>) -> Result<()> {
+        let json = serde_json::to_string(self)
+            .map_err(|error| Error::internal(format!("could not write the manifest: {error}")))?;
+        let text = format!("{TITLE}{:08x}\n{json}", crc32c::crc32c(json.as_bytes()));
+        disk.replace(FOLDER, NAME, text.as_bytes())
+    }
+}
+
+fn bad(why: &str) -> Error {
+    Error::corrupted(format!("the store's manifest cannot be read: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::memory_disk::MemoryDisk;
+
+    #[test]
+    fn a_crash_leaves_the_old_or_the_new_one() {
+        let memory = MemoryDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(memory.clone());
+        assert_eq!(Manifest::read(&disk).unwrap(), None);
+        let manifest = |log_number| Manifest { log_number, ..Manifest::default() };
+        manifest(1).write(&disk).unwrap();
+        for room in 0..2_000 {
+            let copy = memory.crash(0);
+            let disk: Arc<dyn Disk> = Arc::new(copy.clone());
+            copy.set_room(Some(room));
+            let written = manifest(2).write(&disk);
+            let after: Arc<dyn Disk> = Arc::new(copy.crash(0));
+            let found = Manifest::read(&after).unwrap().unwrap().log_number;
+            assert_eq!(found, if written.is_ok() { 2 } else { 1 }, "room {room}");
+        }
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let memory = MemoryDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(memory.clone());
+        Manifest::default().write(&disk).unwrap();
+        memory.damage("./manifest", 60);
+        assert_eq!(Manifest::read(&disk).unwrap_err().code().0, "XX001");
+    }
+}

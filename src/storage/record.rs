@@ -1,0 +1,281 @@
+//! What a log record says, and how it is written.
+//!
+//! ```text
+//! payload:  1 byte   format of the record, 1
+//!           4 bytes  length of the header, little-endian
+//!           header   JSON: {"define": ...} or {"commit": ...}
+//!           then, for each batch of a commit: 4 bytes length, Arrow IPC stream of one batch
+//! ```
+//! The batches of a commit are, in order: the new identities if any, then those parts that are not in
+//! segments.
+
+use arrow::array::{Array, RecordBatch, StringArray, UInt32Array};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::model::definition::Definition;
+
+const FORMAT: u8 = 1;
+
+/// One step of the ground state.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A change of the catalog, with its time in microseconds.
+    Define(Definition),
+    /// Accepted rows.
+    Commit(Commit),
+}
+
+/// Accepted rows, and the identities that no row had named before.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// When it was accepted, in microseconds: the `ingested_at` of its rows.
+    pub committed_at: i64,
+    /// Identities that became present: number, namespace number, value.
+    pub identities: Vec<(u32, u32, String)>,
+    /// Runs of rows.
+    pub parts: Vec<CommitPart>,
+}
+
+/// A run of rows of one dataset with consecutive fragment ids.
+#[derive(Clone, Debug)]
+pub struct CommitPart {
+    /// The dataset's number (or an internal table's).
+    pub dataset: u32,
+    /// The fragment id of the first row.
+    pub first_fragment_id: i64,
+    /// Where the rows are.
+    pub rows: PartRows,
+}
+
+/// The rows of a part.
+#[derive(Clone, Debug)]
+pub enum PartRows {
+    /// In the record itself.
+    Batch(RecordBatch),
+    /// In a segment file.
+    Segment(FileReference),
+}
+
+/// A file of the store, with what it must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReference {
+    /// Its path.
+    pub path: String,
+    /// Its length in bytes.
+    pub byte_count: u64,
+    /// CRC32C of all of it.
+    pub crc32c: u32,
+    /// How many rows it has.
+    pub row_count: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Header {
+    Define(Definition),
+    Commit(CommitHeader),
+}
+
+#[derive(Serialize, Deserialize)]
+struct CommitHeader {
+    committed_at: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    identities: bool,
+    parts: Vec<PartHeader>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartHeader {
+    dataset: u32,
+    first_fragment_id: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    segment: Option<FileReference>,
+}
+
+/// The identities of a commit as a batch, the form in which they are stored.
+pub fn identities_batch(identities: &[(u32, u32, String)]) -> Result<RecordBatch> {
+    let fields = vec![
+        Field::new("identity_id", DataType::UInt32, false),
+        Field::new("namespace_id", DataType::UInt32, false),
+        Field::new("identity", DataType::Utf8, false),
+    ];
+    let numbers: UInt32Array = identities.iter().map(|(number, _, _)| *number).collect();
+    let namespaces: UInt32Array = identities.iter().map(|(_, namespace, _)| *namespace).collect();
+    let values = StringArray::from_iter_values(identities.iter().map(|(_, _, value)| value));
+    let columns: Vec<arrow::array::ArrayRef> =
+        vec![Arc::new(numbers), Arc::new(namespaces), Arc::new(values)];
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(damaged)
+}
+
+/// The identities of a stored batch.
+///
+/// # Errors
+/// `XX001` if the batch is not one of identities.
+pub fn batch_identities(batch: &RecordBatch) -> Result<Vec<(u32, u32, String)>> {
+    let numbers = batch.column(0).as_any().downcast_ref::<UInt32Array>();
+    let namespaces = batch.column(1).as_any().downcast_ref::<UInt32Array>();
+    let values = batch.column(2).as_any().downcast_ref::<StringArray>();
+    let (Some(numbers), Some(namespaces), Some(values)) = (numbers, namespaces, values) else {
+        return Err(Error::corrupted("a stored list of identities has other columns"));
+    };
+    let all = 0..batch.num_rows();
+    Ok(all
+        .map(|at| (numbers.value(at), namespaces.value(at), values.value(at).to_owned()))
+        .collect())
+}
+
+fn damaged(error: impl std::fmt::Display) -> Error {
+    Error::corrupted(format!("a record of the log cannot be read: {error}"))
+}
+
+impl Record {
+    /// Writes the record as a payload of the log.
+    ///
+    /// # Errors
+    /// `XX000` if Arrow cannot write a batch, which would be a mistake of ours.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let mut batches = Vec::new();
+        let header = match self {
+            Self::Define(definition) => Header::Define(definition.clone()),
+            Self::Commit(commit) => {
+                if !commit.identities.is_empty() {
+                    batches.push(identities_batch(&commit.identities)?);
+                }
+                let mut parts = Vec::new();
+                for part in &commit.parts {
+                    let segment = match &part.rows {
+                        PartRows::Batch(batch) => {
+                            batches.push(batch.clone());
+                            None
+                        }
+                        PartRows::Segment(file) => Some(file.clone()),
+                    };
+                    let first_fragment_id = part.first_fragment_id;
+                    parts.push(PartHeader { dataset: part.dataset, first_fragment_id, segment });
+                }
+                Header::Commit(CommitHeader {
+                    committed_at: commit.committed_at,
+                    identities: !commit.identities.is_empty(),
+                    parts,
+                })
+            }
+        };
+        let internal = |error: &dyn std::fmt::Display| {
+            Error::internal(format!("could not write a record of the log: {error}"))
+        };
+        let header = serde_json::to_vec(&header).map_err(|error| internal(&error))?;
+        let mut payload = vec![FORMAT];
+        payload.extend_from_slice(&(header.len() as u32).to_le_bytes());
+        payload.extend_from_slice(&header);
+        for batch in batches {
+            let from = payload.len();
+            payload.extend_from_slice(&[0; 4]);
+            let mut writer = StreamWriter::try_new(&mut payload, &batch.schema())
+                .map_err(|error| internal(&error))?;
+            writer.write(&batch).map_err(|error| internal(&error))?;
+            writer.finish().map_err(|error| internal(&error))?;
+            drop(writer);
+            let length = (payload.len() - from - 4) as u32;
+            payload[from..from + 4].copy_from_slice(&length.to_le_bytes());
+        }
+        Ok(payload)
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// `XX001` if it is not a record: its checksum was right, so it was written wrongly.
+    pub fn decode(payload: &Bytes) -> Result<Self> {
+        if payload.first() != Some(&FORMAT) {
+            return Err(damaged(
+                "it has another format; was the store written by a newer version?",
+            ));
+        }
+        let mut rest = payload.slice(1..);
+        let header = take(&mut rest)?;
+        match serde_json::from_slice(&header).map_err(damaged)? {
+            Header::Define(definition) => Ok(Self::Define(definition)),
+            Header::Commit(header) => {
+                let mut commit = Commit { committed_at: header.committed_at, ..Commit::default() };
+                if header.identities {
+                    commit.identities = batch_identities(&take_batch(&mut rest)?)?;
+                }
+                for part in header.parts {
+                    let rows = match part.segment {
+                        Some(file) => PartRows::Segment(file),
+                        None => PartRows::Batch(take_batch(&mut rest)?),
+                    };
+                    commit.parts.push(CommitPart {
+                        dataset: part.dataset,
+                        first_fragment_id: part.first_fragment_id,
+                        rows,
+                    });
+                }
+                Ok(Self::Commit(commit))
+            }
+        }
+    }
+}
+
+/// Takes a length and so many bytes.
+fn take(rest: &mut Bytes) -> Result<Bytes> {
+    let length = rest.get(..4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
+    let length = length.ok_or_else(|| damaged("it is too short"))? as usize;
+    if rest.len() < 4 + length {
+        return Err(damaged("it is too short"));
+    }
+    let taken = rest.slice(4..4 + length);
+    *rest = rest.slice(4 + length..);
+    Ok(taken)
+}
+
+fn take_batch(rest: &mut Bytes) -> Result<RecordBatch> {
+    let bytes = take(rest)?;
+    let mut reader = StreamReader::try_new(bytes.as_ref(), None).map_err(damaged)?;
+    reader.next().ok_or_else(|| damaged("a batch is missing"))?.map_err(damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::definition::Existence;
+
+    #[test]
+    fn records_survive_the_log() {
+        let define = Definition::DropNamespace { name: "é".into(), existence: Existence::Lenient };
+        let payload = Record::Define(define.clone()).encode().unwrap().into();
+        assert!(
+            matches!(Record::decode(&payload).unwrap(), Record::Define(read) if read == define)
+        );
+
+        let identities = vec![(7, 1, "a@x".to_owned()), (9, 0, "王伟".to_owned())];
+        let batch = identities_batch(&identities).unwrap();
+        let file = FileReference { path: "p".into(), byte_count: 3, crc32c: 4, row_count: 5 };
+        let part = |rows| CommitPart { dataset: 2, first_fragment_id: 11, rows };
+        let parts =
+            vec![part(PartRows::Batch(batch.clone())), part(PartRows::Segment(file.clone()))];
+        let commit = Commit { committed_at: 42, identities: identities.clone(), parts };
+        let payload = Record::Commit(commit).encode().unwrap().into();
+        let Record::Commit(read) = Record::decode(&payload).unwrap() else { panic!("a commit") };
+        assert_eq!((read.committed_at, read.identities), (42, identities));
+        assert!(matches!(&read.parts[0].rows, PartRows::Batch(rows) if *rows == batch));
+        assert!(matches!(&read.parts[1].rows, PartRows::Segment(found) if *found == file));
+    }
+
+    #[test]
+    fn a_short_payload_is_damage() {
+        let payload =
+            Record::Commit(Commit { identities: vec![(1, 1, "x".into())], ..Commit::default() });
+        let payload: Bytes = payload.encode().unwrap().into();
+        for length in 0..payload.len() {
+            let error = Record::decode(&payload.slice(..length)).unwrap_err();
+            assert_eq!(error.code().0, "XX001");
+        }
+    }
+}

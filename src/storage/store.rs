@@ -1,0 +1,233 @@
+//! The store: the log being written, the manifest in force, and the files of both.
+//!
+//! [`Files`] is shared by loading threads, which write segments that nothing refers to yet; [`Store`]
+//! belongs to the engine's writer, which alone commits them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::datatypes::SchemaRef;
+
+use crate::env::disk::Disk;
+use crate::error::Result;
+use crate::storage::log::{self, Log};
+use crate::storage::manifest::Manifest;
+use crate::storage::record::{FileReference, PartRows, Record, batch_identities, identities_batch};
+use crate::storage::segment::{ColumnCache, Segment, SegmentWriter};
+
+const IDENTITIES: &str = "identities";
+
+/// The files of a store: numbered, never overwritten.
+#[derive(Debug)]
+pub struct Files {
+    disk: Arc<dyn Disk>,
+    cache: Arc<ColumnCache>,
+    next_number: AtomicU64,
+}
+
+impl Files {
+    fn number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Starts a segment of a dataset.
+    pub fn create_segment(&self, dataset: u32, schema: SchemaRef) -> Result<SegmentWriter> {
+        let folder = format!("segments/{dataset}");
+        self.disk.create_folder(&folder)?;
+        let path = format!("{folder}/{:010}.parquet", self.number());
+        SegmentWriter::create(&self.disk, path, schema)
+    }
+
+    /// Opens a segment for reading.
+    ///
+    /// # Errors
+    /// `XX001` if the file is not what the reference says.
+    pub fn open_segment(&self, file: FileReference) -> Result<Arc<Segment>> {
+        Segment::open(&self.disk, file, self.number(), &self.cache).map(Arc::new)
+    }
+
+    /// Removes a file that nothing refers to.
+    pub fn remove(&self, file: &FileReference) -> Result<()> {
+        self.remove_path(&file.path)
+    }
+
+    /// Removes a file by its path.
+    pub fn remove_path(&self, path: &str) -> Result<()> {
+        self.disk.remove(path)
+    }
+
+    /// Makes the names of a dataset's new segments durable.
+    pub fn sync_segments(&self, dataset: u32) -> Result<()> {
+        self.disk.sync_folder(&format!("segments/{dataset}"))?;
+        self.disk.sync_folder("segments")
+    }
+
+    /// Writes a file of identities.
+    pub fn write_identities(&self, identities: &[(u32, u32, String)]) -> Result<FileReference> {
+        let path = format!("{IDENTITIES}/{:010}.parquet", self.number());
+        let batch = identities_batch(identities)?;
+        let mut writer = SegmentWriter::create(&self.disk, path, batch.schema())?;
+        writer.write(&batch)?;
+        let file = writer.finish(batch.num_rows() as u64)?;
+        self.disk.sync_folder(IDENTITIES)?;
+        Ok(file)
+    }
+
+    /// Reads a file of identities, a row group at a time.
+    pub fn read_identities(
+        &self,
+        file: &FileReference,
+        mut each: impl FnMut(u32, u32, &str) -> Result<()>,
+    ) -> Result<()> {
+        let segment = self.open_segment(file.clone())?;
+        segment.verify()?;
+        for group in 0..segment.group_rows().len() {
+            let column = |name| -> Result<_> {
+                segment.column(group, name)?.ok_or_else(|| {
+                    crate::error::Error::corrupted(format!("\"{}\" lacks a column", file.path))
+                })
+            };
+            let columns =
+                vec![column("identity_id")?, column("namespace_id")?, column("identity")?];
+            let batch = arrow::array::RecordBatch::try_from_iter(
+                ["identity_id", "namespace_id", "identity"].into_iter().zip(columns),
+            );
+            let batch = batch.map_err(|error| {
+                crate::error::Error::corrupted(format!("\"{}\": {error}", file.path))
+            })?;
+            for (number, namespace, value) in batch_identities(&batch)? {
+                each(number, namespace, &value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The writer's side of a store.
+pub struct Store {
+    files: Arc<Files>,
+    log: Log,
+    manifest: Manifest,
+}
+
+/// What a store holds when it is opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The manifest in force.
+    pub manifest: Manifest,
+    /// The records that came after it.
+    pub records: Vec<Record>,
+}
+
+impl Store {
+    /// Opens a store, or starts one in an empty folder.
+    ///
+    /// # Errors
+    /// `XX001` if what is there is damaged; whatever the disk says.
+    pub fn open(disk: Arc<dyn Disk>, cache_bytes: u64) -> Result<(Self, Opened)> {
+        for folder in ["log", "segments", IDENTITIES] {
+            disk.create_folder(folder)?;
+        }
+        disk.sync_folder(".")?;
+        let (manifest, log, payloads) = match Manifest::read(&disk)? {
+            Some(manifest) => {
+                let (log, replay) = Log::open(&disk, manifest.log_number)?;
+                (manifest, log, replay.payloads)
+            }
+            None => {
+                let manifest = Manifest { log_number: 1, ..Manifest::default() };
+                let log = Log::create(&disk, 1)?;
+                manifest.write(&disk)?;
+                (manifest, log, Vec::new())
+            }
+        };
+        let records = payloads.iter().map(Record::decode).collect::<Result<Vec<_>>>()?;
+        let cache = Arc::new(ColumnCache::new(cache_bytes));
+        let next_number = AtomicU64::new(manifest.next_file_number.max(1));
+        let files = Arc::new(Files { disk, cache, next_number });
+        remove_leftovers(&files, &manifest, &records)?;
+        let opened = Opened { manifest: manifest.clone(), records };
+        Ok((Self { files, log, manifest }, opened))
+    }
+
+    /// The store's files.
+    pub fn files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
+    /// Adds a record to the current group.
+    pub fn append(&mut self, record: &Record) -> Result<()> {
+        self.log.append(&record.encode()?)
+    }
+
+    /// Makes the current group durable.
+    pub fn sync(&mut self) -> Result<()> {
+        self.log.sync()
+    }
+
+    /// Bytes of records since the last flush.
+    pub fn log_bytes(&self) -> u64 {
+        self.log.byte_count()
+    }
+
+    /// The manifest in force.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Puts a new manifest in force, which covers everything logged so far, and starts a new log.
+    ///
+    /// # Errors
+    /// Whatever the disk says; then the old manifest and log still hold everything.
+    pub fn flush(&mut self, mut manifest: Manifest) -> Result<()> {
+        let old = self.log.number();
+        manifest.log_number = old + 1;
+        manifest.next_file_number = self.files.next_number.load(Ordering::Relaxed);
+        let log = Log::create(&self.files.disk, old + 1)?;
+        manifest.write(&self.files.disk)?;
+        self.log = log;
+        self.manifest = manifest;
+        self.files.disk.remove(&log::path(old))
+    }
+}
+
+/// Removes files that neither manifest nor log name, and sets the next file number past all others.
+fn remove_leftovers(files: &Files, manifest: &Manifest, records: &[Record]) -> Result<()> {
+    let mut live: BTreeSet<String> = BTreeSet::from([log::path(manifest.log_number)]);
+    live.extend(manifest.segments.iter().map(|entry| entry.file.path.clone()));
+    live.extend(manifest.identities.iter().map(|file| file.path.clone()));
+    for record in records {
+        let Record::Commit(commit) = record else { continue };
+        for part in &commit.parts {
+            if let PartRows::Segment(file) = &part.rows {
+                live.insert(file.path.clone());
+            }
+        }
+    }
+    let mut folders = vec!["log".to_owned(), IDENTITIES.to_owned()];
+    folders.extend(dataset_folders(files)?);
+    for folder in folders {
+        for name in files.disk.list(&folder)? {
+            let path = format!("{folder}/{name}");
+            let number = name.split('.').next().and_then(|digits| digits.parse::<u64>().ok());
+            if let (Some(number), true) = (number, folder != "log") {
+                files.next_number.fetch_max(number + 1, Ordering::Relaxed);
+            }
+            if !live.contains(&path) {
+                tracing::info!(path, "removed a file that was never committed");
+                files.disk.remove(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn dataset_folders(files: &Files) -> Result<Vec<String>> {
+    let mut folders = BTreeSet::new();
+    for name in files.disk.list("segments")? {
+        let folder = name.split('/').next().unwrap_or_default();
+        folders.insert(format!("segments/{folder}"));
+    }
+    Ok(folders.into_iter().collect())
+}

@@ -1,0 +1,541 @@
+//! Batches of rows into `DataRow` messages, a column at a time, in text and binary.
+//!
+//! For each batch and column one writer is chosen by the column's PostgreSQL type, format and Arrow
+//! layout; the loop over rows then only calls writers, which append to the one buffer and allocate
+//! nothing. The types are `query::postgres::types`; what a value looks like in text is `text`'s.
+//! `produce` calls this; nothing here knows of sockets.
+
+use std::cell::RefCell;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StructArray};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type,
+    Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, Schema,
+    Time64MicrosecondType, TimeUnit, TimestampMicrosecondType, UInt32Type,
+};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bytes::{BufMut, BytesMut};
+
+use crate::error::{Error, Result, SqlState};
+use crate::query::error::from_arrow;
+use crate::query::postgres::types::{PgType, by_oid};
+use crate::query::session::zone::{Zone, ZoneCache};
+use crate::wire::numeric;
+use crate::wire::text;
+
+/// The most bytes of one row: lengths in the protocol are signed 32-bit, and clients hold a row whole.
+pub(crate) const ROW_BYTES_MAX: usize = 1 << 30;
+
+/// Days from 1970-01-01 to 2000-01-01, where PostgreSQL's binary dates begin.
+pub(crate) const EPOCH_DAYS: i32 = 10_957;
+
+/// The same in microseconds.
+pub(crate) const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * text::DAY_MICROS;
+
+/// Whether a value goes as text or in binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// As a person would type it.
+    Text,
+    /// As the type's `send` function gives it.
+    Binary,
+}
+
+impl Format {
+    /// The formats of `count` columns, from the codes of a Bind.
+    pub(crate) fn of_columns(codes: &[i16], count: usize) -> Result<Vec<Self>> {
+        let one = |code: i16| match code {
+            0 => Ok(Self::Text),
+            1 => Ok(Self::Binary),
+            _ => Err(Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("unsupported format code: {code}"),
+            )),
+        };
+        match codes {
+            [] => Ok(vec![Self::Text; count]),
+            [code] => Ok(vec![one(*code)?; count]),
+            codes if codes.len() == count => codes.iter().map(|code| one(*code)).collect(),
+            codes => Err(Error::new(
+                SqlState::PROTOCOL_VIOLATION,
+                format!("bind message has {} formats but {count} values", codes.len()),
+            )),
+        }
+    }
+
+    /// The code in messages.
+    pub(crate) fn code(self) -> i16 {
+        match self {
+            Self::Text => 0,
+            Self::Binary => 1,
+        }
+    }
+}
+
+/// Appends the payload of one value that is not null.
+type Writer<'a> = Box<dyn Fn(usize, &mut BytesMut) + 'a>;
+
+/// A column of a batch, ready to be written row by row.
+struct Column<'a> {
+    array: &'a dyn Array,
+    write: Writer<'a>,
+}
+
+impl Column<'_> {
+    /// Appends the length and payload of a value.
+    fn put(&self, row: usize, out: &mut BytesMut) {
+        if self.array.is_null(row) {
+            out.put_i32(-1);
+            return;
+        }
+        let at = out.len();
+        out.put_i32(0);
+        (self.write)(row, out);
+        let length = out.len() - at - 4;
+        // Values of 2 GiB and more make a row that `RowEncoder::encode` refuses.
+        out[at..at + 4].copy_from_slice(&i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes());
+    }
+}
+
+/// Writes the rows of one result.
+pub(crate) struct RowEncoder {
+    columns: Vec<(PgType, Format)>,
+    zone: Zone,
+}
+
+impl RowEncoder {
+    /// An encoder for a result's schema.
+    pub(crate) fn new(schema: &Schema, formats: &[Format], zone: Zone) -> Self {
+        let types = schema.fields().iter().map(|field| PgType::of_field(field));
+        Self { columns: types.zip(formats.iter().copied()).collect(), zone }
+    }
+
+    /// Appends rows of a batch from `row` on until `out` has `bytes_max`, and the end of each row to
+    /// `ends`. Gives the next row, which is the batch's row count when all are written.
+    ///
+    /// # Errors
+    /// `54000` for a row that no client could take, and what a cast says.
+    pub(crate) fn encode(
+        &self,
+        batch: &Prepared,
+        mut row: usize,
+        out: &mut BytesMut,
+        ends: &mut Vec<u32>,
+        bytes_max: usize,
+    ) -> Result<usize> {
+        let columns = batch
+            .arrays
+            .iter()
+            .zip(&self.columns)
+            .map(|(array, (ty, format))| column(array, ty.oid, *format, self.zone))
+            .collect::<Result<Vec<_>>>()?;
+        let count = i16::try_from(columns.len()).map_err(|_| too_many_columns())?;
+        while row < batch.row_count && out.len() < bytes_max {
+            let start = out.len();
+            out.put_u8(b'D');
+            out.put_i32(0);
+            out.put_i16(count);
+            for column in &columns {
+                column.put(row, out);
+            }
+            let length = out.len() - start - 1;
+            if length > ROW_BYTES_MAX {
+                let message = format!("a row of the result is larger than {ROW_BYTES_MAX} bytes");
+                return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+            }
+            let length = u32::try_from(length).expect("ROW_BYTES_MAX is below 2^32");
+            out[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
+            ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
+            row += 1;
+        }
+        Ok(row)
+    }
+
+    /// Brings a batch's columns into the layouts that writers know.
+    ///
+    /// # Errors
+    /// What a cast says.
+    pub(crate) fn prepare(&self, batch: &RecordBatch) -> Result<Prepared> {
+        let arrays = batch
+            .columns()
+            .iter()
+            .zip(&self.columns)
+            .map(|(array, (ty, _))| canonical(array, *ty))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Prepared { arrays, row_count: batch.num_rows() })
+    }
+}
+
+/// A batch in the layouts that writers know.
+pub(crate) struct Prepared {
+    arrays: Vec<ArrayRef>,
+    /// Its rows.
+    pub(crate) row_count: usize,
+}
+
+fn too_many_columns() -> Error {
+    Error::new(SqlState("54011"), "a result can have at most 32767 columns")
+}
+
+/// The layout in which values of a type are written; those that need no change keep theirs.
+fn canonical(array: &ArrayRef, ty: PgType) -> Result<ArrayRef> {
+    let target = canonical_type(array.data_type(), ty);
+    if target == *array.data_type() {
+        return Ok(ArrayRef::clone(array));
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(array, &target, &options).map_err(|error| from_arrow(&error))
+}
+
+fn canonical_type(from: &DataType, ty: PgType) -> DataType {
+    match from {
+        DataType::Dictionary(_, value) => canonical_type(value, ty),
+        DataType::Int8 | DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        // An oid is written as its 32 bits; without that type it is a bigint.
+        DataType::UInt32 if is_oid(ty.oid) => DataType::UInt32,
+        DataType::UInt32 => DataType::Int64,
+        DataType::UInt64 => DataType::Decimal128(20, 0),
+        DataType::Float16 => DataType::Float32,
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
+        DataType::Decimal256(_, scale) => DataType::Decimal128(38, *scale),
+        DataType::Date64 => DataType::Date32,
+        DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+        DataType::Interval(_) | DataType::Duration(_) => {
+            DataType::Interval(IntervalUnit::MonthDayNano)
+        }
+        DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::LargeUtf8 => DataType::Utf8,
+        DataType::LargeList(field)
+        | DataType::List(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _) => {
+            let element = ty.element().unwrap_or(PgType::TEXT);
+            let nested = matches!(field.data_type(), DataType::List(_) | DataType::LargeList(_));
+            let inner = canonical_type(field.data_type(), if nested { ty } else { element });
+            let field = Field::new(field.name(), inner, true).with_metadata(field.metadata().clone());
+            DataType::List(field.into())
+        }
+        DataType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|field| {
+                    let inner = canonical_type(field.data_type(), PgType::of_field(field));
+                    Field::new(field.name(), inner, true).with_metadata(field.metadata().clone())
+                })
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// Whether values are object numbers: `oid` and the types that name objects.
+fn is_oid(oid: u32) -> bool {
+    by_oid(oid).is_some_and(|entry| {
+        let object = matches!(entry.name.as_str(), "oid" | "xid" | "cid");
+        object || (entry.length == 4 && entry.name.starts_with("reg"))
+    })
+}
+
+fn column(array: &ArrayRef, oid: u32, format: Format, zone: Zone) -> Result<Column<'_>> {
+    let array = array.as_ref();
+    let write = match format {
+        Format::Text => text_writer(array, oid, zone)?,
+        Format::Binary => binary_writer(array, oid)?,
+    };
+    Ok(Column { array, write })
+}
+
+fn primitive<'a, T: ArrowPrimitiveType>(
+    array: &'a dyn Array,
+    put: impl Fn(&mut BytesMut, T::Native) + 'a,
+) -> Writer<'a> {
+    let values = array.as_primitive::<T>().values();
+    Box::new(move |row, out| put(out, values[row]))
+}
+
+/// The bytes of texts and binaries, in any of their layouts.
+fn bytes_writer<'a>(
+    array: &'a dyn Array,
+    put: impl Fn(&mut BytesMut, &[u8]) + 'a,
+) -> Option<Writer<'a>> {
+    Some(match array.data_type() {
+        DataType::Utf8 => {
+            let values = array.as_string::<i32>();
+            Box::new(move |row, out| put(out, values.value(row).as_bytes()))
+        }
+        DataType::Utf8View => {
+            let values = array.as_string_view();
+            Box::new(move |row, out| put(out, values.value(row).as_bytes()))
+        }
+        DataType::Binary => {
+            let values = array.as_binary::<i32>();
+            Box::new(move |row, out| put(out, values.value(row)))
+        }
+        DataType::BinaryView => {
+            let values = array.as_binary_view();
+            Box::new(move |row, out| put(out, values.value(row)))
+        }
+        _ => return None,
+    })
+}
+
+fn text_writer(array: &dyn Array, oid: u32, zone: Zone) -> Result<Writer<'_>> {
+    Ok(match array.data_type() {
+        DataType::Null => Box::new(|_, _| {}),
+        DataType::Boolean => {
+            let values = array.as_boolean();
+            Box::new(move |row, out| out.put_u8(if values.value(row) { b't' } else { b'f' }))
+        }
+        DataType::Int16 => primitive::<Int16Type>(array, |out, it| text::put_integer(out, it.into())),
+        DataType::Int32 => primitive::<Int32Type>(array, |out, it| text::put_integer(out, it.into())),
+        DataType::Int64 => primitive::<Int64Type>(array, text::put_integer),
+        DataType::UInt32 => {
+            primitive::<UInt32Type>(array, |out, it| text::put_integer(out, it.into()))
+        }
+        DataType::Float32 => primitive::<Float32Type>(array, text::put_real),
+        DataType::Float64 => primitive::<Float64Type>(array, text::put_double),
+        DataType::Decimal128(_, scale) => {
+            let scale = *scale;
+            primitive::<Decimal128Type>(array, move |out, it| text::put_decimal(out, it, scale))
+        }
+        DataType::Date32 => {
+            primitive::<Date32Type>(array, |out, days| text::put_date(out, days.into()))
+        }
+        DataType::Time64(_) => primitive::<Time64MicrosecondType>(array, text::put_time),
+        DataType::Timestamp(_, None) => {
+            primitive::<TimestampMicrosecondType>(array, text::put_timestamp)
+        }
+        DataType::Timestamp(_, Some(_)) => {
+            let zone = ZoneCache::new(zone);
+            primitive::<TimestampMicrosecondType>(array, move |out, micros| {
+                text::put_timestamptz(out, micros, zone.offset_seconds(micros));
+            })
+        }
+        DataType::Interval(_) => primitive::<IntervalMonthDayNanoType>(array, |out, it| {
+            text::put_interval(out, it.months, it.days, it.nanoseconds / 1000);
+        }),
+        DataType::Binary | DataType::BinaryView => {
+            bytes_writer(array, text::put_bytes).expect("both are binaries")
+        }
+        DataType::Utf8 | DataType::Utf8View => {
+            bytes_writer(array, |out, bytes| out.put_slice(bytes)).expect("both are texts")
+        }
+        DataType::List(_) => text_list(array, oid, zone)?,
+        DataType::Struct(_) => text_record(array.as_struct(), zone)?,
+        _ => displayed(array)?,
+    })
+}
+
+/// What has no PostgreSQL type goes as Arrow shows it.
+fn displayed(array: &dyn Array) -> Result<Writer<'_>> {
+    static OPTIONS: FormatOptions<'static> = FormatOptions::new();
+    let formatter = ArrayFormatter::try_new(array, &OPTIONS).map_err(|error| from_arrow(&error))?;
+    Ok(Box::new(move |row, out| out.put_slice(formatter.value(row).to_string().as_bytes())))
+}
+
+/// `{a,"b c",NULL}`; the vectors of the catalog are `1 2 3`.
+fn text_list(array: &dyn Array, oid: u32, zone: Zone) -> Result<Writer<'_>> {
+    let list = array.as_list::<i32>();
+    let ty = PgType::new(oid);
+    let vector = matches!(ty.name(), "int2vector" | "oidvector");
+    let nested = matches!(list.values().data_type(), DataType::List(_));
+    let element = if nested { oid } else { ty.element().unwrap_or(PgType::TEXT).oid };
+    let values = list.values().as_ref();
+    let write = text_writer(values, element, zone)?;
+    let scratch = RefCell::new(BytesMut::new());
+    let offsets = list.value_offsets();
+    Ok(Box::new(move |row, out| {
+        let range = index(offsets[row])..index(offsets[row + 1]);
+        let (open, separator, close) = if vector { ("", b' ', "") } else { ("{", b',', "}") };
+        out.put_slice(open.as_bytes());
+        for at in range.clone() {
+            if at > range.start {
+                out.put_u8(separator);
+            }
+            if values.is_null(at) {
+                out.put_slice(b"NULL");
+            } else if vector || nested {
+                write(at, out);
+            } else {
+                let mut scratch = scratch.borrow_mut();
+                scratch.clear();
+                write(at, &mut scratch);
+                text::put_quoted(out, &scratch, b"{},", false);
+            }
+        }
+        out.put_slice(close.as_bytes());
+    }))
+}
+
+/// `(1,"a b",)`.
+fn text_record(array: &StructArray, zone: Zone) -> Result<Writer<'_>> {
+    let columns = array
+        .columns()
+        .iter()
+        .zip(array.fields())
+        .map(|(values, field)| {
+            let write = text_writer(values.as_ref(), PgType::of_field(field).oid, zone)?;
+            Ok(Column { array: values.as_ref(), write })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let scratch = RefCell::new(BytesMut::new());
+    Ok(Box::new(move |row, out| {
+        out.put_u8(b'(');
+        for (at, column) in columns.iter().enumerate() {
+            if at > 0 {
+                out.put_u8(b',');
+            }
+            if column.array.is_valid(row) {
+                let mut scratch = scratch.borrow_mut();
+                scratch.clear();
+                (column.write)(row, &mut scratch);
+                // In a record, unlike in an array, the word null is a text like any other.
+                if scratch.eq_ignore_ascii_case(b"null") {
+                    out.put_slice(&scratch);
+                } else {
+                    text::put_quoted(out, &scratch, b"(),", true);
+                }
+            }
+        }
+        out.put_u8(b')');
+    }))
+}
+
+fn binary_writer(array: &dyn Array, oid: u32) -> Result<Writer<'_>> {
+    Ok(match array.data_type() {
+        DataType::Null => Box::new(|_, _| {}),
+        DataType::Boolean => {
+            let values = array.as_boolean();
+            Box::new(move |row, out| out.put_u8(u8::from(values.value(row))))
+        }
+        DataType::Int16 => integer_writer::<Int16Type>(array, oid),
+        DataType::Int32 => integer_writer::<Int32Type>(array, oid),
+        DataType::Int64 => integer_writer::<Int64Type>(array, oid),
+        DataType::UInt32 => primitive::<UInt32Type>(array, |out, it| out.put_u32(it)),
+        DataType::Float32 => primitive::<Float32Type>(array, |out, it| out.put_f32(it)),
+        DataType::Float64 => primitive::<Float64Type>(array, |out, it| out.put_f64(it)),
+        DataType::Decimal128(_, scale) => {
+            let scale = *scale;
+            primitive::<Decimal128Type>(array, move |out, it| numeric::put_binary(out, it, scale))
+        }
+        DataType::Date32 => {
+            primitive::<Date32Type>(array, |out, it| out.put_i32(it.saturating_sub(EPOCH_DAYS)))
+        }
+        DataType::Time64(_) => primitive::<Time64MicrosecondType>(array, |out, it| out.put_i64(it)),
+        DataType::Timestamp(..) => primitive::<TimestampMicrosecondType>(array, |out, it| {
+            out.put_i64(it.saturating_sub(EPOCH_MICROS));
+        }),
+        DataType::Interval(_) => primitive::<IntervalMonthDayNanoType>(array, |out, it| {
+            out.put_i64(it.nanoseconds / 1000);
+            out.put_i32(it.days);
+            out.put_i32(it.months);
+        }),
+        DataType::Binary | DataType::BinaryView => {
+            bytes_writer(array, |out, bytes| out.put_slice(bytes)).expect("both are binaries")
+        }
+        DataType::Utf8 | DataType::Utf8View => {
+            let put = text_payload(PgType::new(oid).name());
+            bytes_writer(array, put).expect("both are texts")
+        }
+        DataType::List(_) => binary_list(array, oid)?,
+        DataType::Struct(_) => binary_record(array.as_struct())?,
+        _ => displayed(array)?,
+    })
+}
+
+/// Integers in the width that their type has on the wire, whatever Arrow keeps them in.
+fn integer_writer<'a, T>(array: &'a dyn Array, oid: u32) -> Writer<'a>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Into<i64>,
+{
+    match PgType::new(oid).length() {
+        2 => primitive::<T>(array, |out, it| out.put_int(it.into(), 2)),
+        4 => primitive::<T>(array, |out, it| out.put_int(it.into(), 4)),
+        1 => primitive::<T>(array, |out, it| out.put_int(it.into(), 1)),
+        _ => primitive::<T>(array, |out, it| out.put_int(it.into(), 8)),
+    }
+}
+
+/// Types that are kept as text but go as something else in binary.
+fn text_payload(name: &str) -> fn(&mut BytesMut, &[u8]) {
+    match name {
+        "uuid" => put_uuid,
+        "jsonb" => |out, bytes| {
+            // The version of the binary form.
+            out.put_u8(1);
+            out.put_slice(bytes);
+        },
+        _ => |out, bytes| out.put_slice(bytes),
+    }
+}
+
+fn put_uuid(out: &mut BytesMut, bytes: &[u8]) {
+    let mut digits = bytes.iter().filter_map(|byte| char::from(*byte).to_digit(16));
+    for _ in 0..16 {
+        let (high, low) = (digits.next().unwrap_or(0), digits.next().unwrap_or(0));
+        out.put_u8(u8::try_from(high * 16 + low).unwrap_or(0));
+    }
+}
+
+/// Dimensions, whether there are nulls, the elements' type, then the elements.
+fn binary_list(array: &dyn Array, oid: u32) -> Result<Writer<'_>> {
+    let list = array.as_list::<i32>();
+    if matches!(list.values().data_type(), DataType::List(_)) {
+        let message = "arrays of arrays cannot be sent in binary format";
+        return Err(Error::unsupported(message).hint("ask for the column in text format"));
+    }
+    let ty = PgType::new(oid);
+    let vector = matches!(ty.name(), "int2vector" | "oidvector");
+    let element = ty.element().unwrap_or(PgType::TEXT);
+    let values = list.values().as_ref();
+    let column = Column { array: values, write: binary_writer(values, element.oid)? };
+    let offsets = list.value_offsets();
+    Ok(Box::new(move |row, out| {
+        let range = index(offsets[row])..index(offsets[row + 1]);
+        let empty = range.is_empty() && !vector;
+        out.put_i32(i32::from(!empty));
+        out.put_i32(i32::from(range.clone().any(|at| values.is_null(at))));
+        out.put_u32(element.oid);
+        if empty {
+            return;
+        }
+        out.put_i32(i32::try_from(range.len()).unwrap_or(i32::MAX));
+        // The lower bound: the vectors of the catalog count from 0.
+        out.put_i32(i32::from(!vector));
+        for at in range {
+            column.put(at, out);
+        }
+    }))
+}
+
+fn binary_record(array: &StructArray) -> Result<Writer<'_>> {
+    let columns = array
+        .columns()
+        .iter()
+        .zip(array.fields())
+        .map(|(values, field)| {
+            let oid = PgType::of_field(field).oid;
+            let write = binary_writer(values.as_ref(), oid)?;
+            Ok((oid, Column { array: values.as_ref(), write }))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let count = i32::try_from(columns.len()).map_err(|_| too_many_columns())?;
+    Ok(Box::new(move |row, out| {
+        out.put_i32(count);
+        for (oid, column) in &columns {
+            out.put_u32(*oid);
+            column.put(row, out);
+        }
+    }))
+}
+
+fn index(offset: i32) -> usize {
+    usize::try_from(offset).unwrap_or(0)
+}

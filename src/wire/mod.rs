@@ -1,0 +1,2 @@
+//! local
+mod encode; mod decode; mod messages; mod numeric; mod text;
