@@ -27,7 +27,7 @@ pub const LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5442);
 
 /// What is logged unless told otherwise.
-pub const LOG_DEFAULT: &str = "info";
+pub const LOG_DEFAULT: &str = "warn,selfsame=info";
 
 /// Connections at a time unless told otherwise, as in PostgreSQL.
 pub const CONNECTIONS_MAX_DEFAULT: u64 = 100;

@@ -126,7 +126,7 @@ pub(crate) const ALL: &[Setting] = &[
         key: "log",
         flag: "log",
         value: "FILTER",
-        doc: "Which log lines go to standard error, such as warn,selfsame=debug [default: info]",
+        doc: "Which log lines go to standard error, such as warn,selfsame=debug [default: warn,selfsame=info]",
         subcommands: &[Serve, Demo, Sql, Ingest],
         list: false,
     },

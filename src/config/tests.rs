@@ -49,8 +49,7 @@ fn check_error(line: &str, toml: &str, expected: &str) {
     assert_eq!(format!("{} {}", error.code(), error.message()), expected, "{line}");
 }
 
-const DEFAULTS: &str =
-    r#"data=None listen=127.0.0.1:5442 log=info copy=["."] connections=100 memory=2147483648"#;
+const DEFAULTS: &str = r#"data=None listen=127.0.0.1:5442 log=warn,selfsame=info copy=["."] connections=100 memory=2147483648"#;
 
 #[test]
 fn commands() {
