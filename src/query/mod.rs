@@ -12,3 +12,4 @@ pub mod postgres;
 pub mod session;
 pub mod statements;
 pub mod tables;
+pub mod ties;

@@ -21,6 +21,7 @@ use crate::query::session::Inner;
 use crate::query::session::describe::Describer;
 use crate::query::session::server::Server;
 use crate::query::tables::{self, Binding};
+use crate::query::ties::BreakTies;
 
 /// What planning and running a statement need of the session.
 pub(super) struct Planning {
@@ -44,6 +45,7 @@ impl Planning {
         binding: Arc<Binding>,
         session: Weak<Inner>,
     ) -> Self {
+        let ties = Arc::new(BreakTies::new(Arc::clone(&binding)));
         let tables = tables::catalog(binding);
         let source: Arc<dyn Source> = Arc::new(Describer::new(session, Arc::clone(&tables)));
         let catalog = Catalog {
@@ -56,7 +58,8 @@ impl Planning {
         let mut builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone())
             .with_config(config(database_name))
             .with_runtime_env(Arc::clone(&server.environment))
-            .with_catalog_list(Arc::new(catalogs));
+            .with_catalog_list(Arc::new(catalogs))
+            .with_analyzer_rule(ties);
         let scalar = scalar_functions(Arc::clone(&source)).into_iter().map(Arc::new);
         builder.scalar_functions().get_or_insert_default().extend(scalar);
         let ours = aggregates::all().into_iter().map(Arc::new);
