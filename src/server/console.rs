@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
@@ -49,8 +50,13 @@ fn print(output: &Output) -> Result<()> {
     }
     let Some(schema) = &output.schema else { return say(&output.tag) };
     let internal = |error: ArrowError| Error::internal(error.to_string());
+    // The names are the statement's, the types those of the values.
     let named = |batch: &RecordBatch| {
-        RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()).map_err(internal)
+        let columns = batch.columns().iter().zip(schema.fields());
+        let fields = columns
+            .map(|(column, field)| Field::new(field.name(), column.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(internal)
     };
     let mut batches = output.batches.iter().map(named).collect::<Result<Vec<_>>>()?;
     if batches.is_empty() {
