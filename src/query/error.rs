@@ -55,8 +55,9 @@ pub fn from_arrow(error: &ArrowError) -> Error {
 
 /// The statement nests deeper than any thread's stack is sure to hold.
 pub fn too_complex() -> Error {
-    Error::new(SqlState::STATEMENT_TOO_COMPLEX, "statement is nested too deeply")
-        .hint("split it into several statements, or use VALUES, IN or unnest instead of a long chain")
+    Error::new(SqlState::STATEMENT_TOO_COMPLEX, "statement is nested too deeply").hint(
+        "split it into several statements, or use VALUES, IN or unnest instead of a long chain",
+    )
 }
 
 /// The 1-based character of a line and column, both 1-based, as the tokenizer counts them.
@@ -154,22 +155,22 @@ fn with_suggestion(error: Error, text: &str) -> Error {
 
 fn plan_kind(text: &str) -> Error {
     if let Some(name) = between(text, "Invalid function '", "'") {
-        let error = Error::new(
-            SqlState::UNDEFINED_FUNCTION,
-            format!("function {name} does not exist"),
-        );
+        let error =
+            Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
         return match between(text, "Did you mean '", "'") {
             Some(other) => error.hint(format!("perhaps you meant the function {other}")),
             None => error,
         };
     }
-    if let Some(call) = between(text, "No function matches the given name and argument types '", "'.")
-        .or_else(|| between(text, "failed to match any signature, errors: ", "\n"))
+    if let Some(call) =
+        between(text, "No function matches the given name and argument types '", "'.")
+            .or_else(|| between(text, "failed to match any signature, errors: ", "\n"))
     {
         return Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {call} does not exist"))
             .hint("no function matches the given name and argument types: you might need to add explicit type casts");
     }
-    let operands = ["Cannot infer common argument type for ", "Cannot coerce arithmetic expression "];
+    let operands =
+        ["Cannot infer common argument type for ", "Cannot coerce arithmetic expression "];
     if operands.iter().any(|start| text.contains(start)) {
         return Error::new(SqlState::UNDEFINED_FUNCTION, "operator does not exist for these types")
             .detail(tidy(text))
@@ -372,7 +373,10 @@ mod tests {
             "42883 function summ does not exist",
         );
         check(&DataFusionError::NotImplemented("Qualify".into()), "0A000 qualify");
-        check(&DataFusionError::ResourcesExhausted("x".into()), "53200 the memory for queries is used up");
+        check(
+            &DataFusionError::ResourcesExhausted("x".into()),
+            "53200 the memory for queries is used up",
+        );
         check(&external(Error::new(SqlState::UNDEFINED_TABLE, "gone")), "42P01 gone");
     }
 

@@ -62,17 +62,16 @@ fn cast(value: ScalarValue, target: &DataType) -> Result<ScalarValue> {
         return Ok(value);
     }
     let options = CastOptions { safe: false, ..CastOptions::default() };
-    value
-        .cast_to_with_options(target, &options)
-        .map_err(|error| from_datafusion(&error, ""))
+    value.cast_to_with_options(target, &options).map_err(|error| from_datafusion(&error, ""))
 }
 
 fn wrong(ty: &DataType, text: &str) -> Error {
     let name = PgType::of(ty, &Default::default()).format();
     let code = match ty {
-        DataType::Date32 | DataType::Timestamp(..) | DataType::Time64(_) | DataType::Interval(_) => {
-            SqlState::INVALID_DATETIME
-        }
+        DataType::Date32
+        | DataType::Timestamp(..)
+        | DataType::Time64(_)
+        | DataType::Interval(_) => SqlState::INVALID_DATETIME,
         _ => SqlState::INVALID_TEXT_REPRESENTATION,
     };
     Error::new(code, format!("invalid input syntax for type {name}: \"{text}\""))
@@ -82,7 +81,8 @@ fn wrong(ty: &DataType, text: &str) -> Error {
 fn text(text: &str, oid: u32, target: &DataType, zone: Zone) -> Result<ScalarValue> {
     let declared = if oid == 0 || oid == UNKNOWN { None } else { PgType::to_arrow(oid) };
     // The plan knows precision and scale, which the client's type does not.
-    let same_kind = matches!((&declared, target), (Some(DataType::Decimal128(..)), DataType::Decimal128(..)));
+    let same_kind =
+        matches!((&declared, target), (Some(DataType::Decimal128(..)), DataType::Decimal128(..)));
     match declared {
         Some(ty) if !same_kind => value_of_text(text, &ty, zone),
         _ => value_of_text(text, target, zone),
@@ -141,7 +141,8 @@ fn integer(trimmed: &str, ty: &DataType, text: &str) -> Result<ScalarValue> {
 /// A moment: with an offset of its own, or in the session's zone.
 fn moment(trimmed: &str, ty: &DataType, zone: Zone) -> Result<ScalarValue> {
     let time = trimmed.get(10..).unwrap_or_default();
-    let zoned = time.contains(['+', '-']) || time.ends_with(|last: char| last.is_ascii_alphabetic());
+    let zoned =
+        time.contains(['+', '-']) || time.ends_with(|last: char| last.is_ascii_alphabetic());
     let text = ScalarValue::Utf8(Some(trimmed.to_owned()));
     if zoned {
         return cast(text, ty).map_err(|_| wrong(ty, trimmed));
@@ -199,7 +200,8 @@ fn list_of_text(text: &str, field: &Arc<Field>, zone: Zone) -> Result<ScalarValu
         let message = format!("malformed array literal: \"{text}\"");
         Error::new(SqlState::INVALID_TEXT_REPRESENTATION, message)
     };
-    let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or_else(malformed)?;
+    let inner =
+        text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or_else(malformed)?;
     let mut elements = Vec::new();
     let mut letters = inner.chars().peekable();
     while letters.peek().is_some() {
@@ -320,9 +322,9 @@ fn micros(bytes: &[u8], oid: u32) -> Result<i64> {
 fn interval(bytes: &[u8], oid: u32) -> Result<ScalarValue> {
     let mut bytes = &fixed::<16>(bytes, oid)?[..];
     let (micros, days, months) = (bytes.get_i64(), bytes.get_i32(), bytes.get_i32());
-    let nanoseconds = micros.checked_mul(1000).ok_or_else(|| {
-        Error::new(SqlState("22008"), "interval out of range")
-    })?;
+    let nanoseconds = micros
+        .checked_mul(1000)
+        .ok_or_else(|| Error::new(SqlState("22008"), "interval out of range"))?;
     let value = IntervalMonthDayNano { months, days, nanoseconds };
     Ok(ScalarValue::IntervalMonthDayNano(Some(value)))
 }

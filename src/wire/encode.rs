@@ -218,7 +218,8 @@ fn canonical_type(from: &DataType, ty: PgType) -> DataType {
             let element = ty.element().unwrap_or(PgType::TEXT);
             let nested = matches!(field.data_type(), DataType::List(_) | DataType::LargeList(_));
             let inner = canonical_type(field.data_type(), if nested { ty } else { element });
-            let field = Field::new(field.name(), inner, true).with_metadata(field.metadata().clone());
+            let field =
+                Field::new(field.name(), inner, true).with_metadata(field.metadata().clone());
             DataType::List(field.into())
         }
         DataType::Struct(fields) => DataType::Struct(
@@ -292,8 +293,12 @@ fn text_writer(array: &dyn Array, oid: u32, zone: Zone) -> Result<Writer<'_>> {
             let values = array.as_boolean();
             Box::new(move |row, out| out.put_u8(if values.value(row) { b't' } else { b'f' }))
         }
-        DataType::Int16 => primitive::<Int16Type>(array, |out, it| text::put_integer(out, it.into())),
-        DataType::Int32 => primitive::<Int32Type>(array, |out, it| text::put_integer(out, it.into())),
+        DataType::Int16 => {
+            primitive::<Int16Type>(array, |out, it| text::put_integer(out, it.into()))
+        }
+        DataType::Int32 => {
+            primitive::<Int32Type>(array, |out, it| text::put_integer(out, it.into()))
+        }
         DataType::Int64 => primitive::<Int64Type>(array, text::put_integer),
         DataType::UInt32 => {
             primitive::<UInt32Type>(array, |out, it| text::put_integer(out, it.into()))

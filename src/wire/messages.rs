@@ -76,7 +76,12 @@ pub(crate) struct Bind {
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The message was read to its end; the connection can go on.
-    Message(Error),
+    Message {
+        /// What is wrong with it.
+        error: Error,
+        /// Whether it was of the extended protocol, where a Sync follows.
+        extended: bool,
+    },
     /// The stream is out of step.
     Stream(Error),
 }
@@ -84,14 +89,13 @@ pub(crate) enum Fault {
 /// Takes the next request from the buffer; `None` if it is not there in full.
 ///
 /// # Errors
-/// [`Fault::Stream`] for an unknown message or an impossible length, [`Fault::Message`] for bad contents.
+/// [`Fault::Stream`] for an unknown message or an impossible length, [`Fault::Message`] for bad contents
 pub(crate) fn take(buffer: &mut BytesMut) -> std::result::Result<Option<Request>, Fault> {
     let Some(header) = buffer.get(..5) else { return Ok(None) };
     let kind = header[0];
     let length = i32::from_be_bytes([header[1], header[2], header[3], header[4]]);
-    let length_max = length_max(kind).ok_or_else(|| {
-        Fault::Stream(violation(format!("invalid frontend message type {kind}")))
-    })?;
+    let length_max = length_max(kind)
+        .ok_or_else(|| Fault::Stream(violation(format!("invalid frontend message type {kind}"))))?;
     let length = usize::try_from(length)
         .ok()
         .filter(|length| (4..=length_max).contains(length))
@@ -102,7 +106,9 @@ pub(crate) fn take(buffer: &mut BytesMut) -> std::result::Result<Option<Request>
     }
     let mut body = buffer.split_to(length + 1);
     body.advance(5);
-    read(kind, &mut Reader(body.freeze())).map(Some).map_err(Fault::Message)
+    let extended = !matches!(kind, b'Q' | b'F');
+    let request = read(kind, &mut Reader(body.freeze()));
+    request.map(Some).map_err(|error| Fault::Message { error, extended })
 }
 
 fn length_max(kind: u8) -> Option<usize> {
@@ -241,7 +247,7 @@ mod tests {
         let shown = match take(&mut BytesMut::from(bytes)) {
             Ok(Some(request)) => format!("{request:?}"),
             Ok(None) => "more".to_owned(),
-            Err(Fault::Message(error)) => format!("message {} {error}", error.code()),
+            Err(Fault::Message { error, .. }) => format!("message {} {error}", error.code()),
             Err(Fault::Stream(error)) => format!("stream {} {error}", error.code()),
         };
         assert_eq!(shown, expected);
@@ -259,10 +265,7 @@ mod tests {
             "Bind(Bind { portal: \"\", statement: \"s\", parameter_formats: [], \
              parameters: [Some(b\"x\"), None], result_formats: [1] })",
         );
-        check(
-            &message(b'E', b"p\0\0\0\0\x05"),
-            "Execute { portal: \"p\", row_count_max: 5 }",
-        );
+        check(&message(b'E', b"p\0\0\0\0\x05"), "Execute { portal: \"p\", row_count_max: 5 }");
         check(&message(b'D', b"Sx\0"), "Describe(Statement(\"x\"))");
         check(&message(b'S', b""), "Sync");
     }
@@ -291,9 +294,6 @@ mod tests {
             &message(b'B', b"\0\0\0\0\0\x01\0\0\0\x09x"),
             "message 08P01 insufficient data left in message",
         );
-        check(
-            &message(b'B', b"\0\0\xff\xff"),
-            "message 08P01 insufficient data left in message",
-        );
+        check(&message(b'B', b"\0\0\xff\xff"), "message 08P01 insufficient data left in message");
     }
 }

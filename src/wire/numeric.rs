@@ -128,7 +128,8 @@ mod tests {
     fn check(value: i128, scale: i8, expected: &[i16]) {
         let mut out = BytesMut::new();
         put_binary(&mut out, value, scale);
-        let words: Vec<i16> = out.chunks(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect();
+        let words: Vec<i16> =
+            out.chunks(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect();
         assert_eq!(words, expected, "{value} {scale}");
         assert_eq!(from_binary(&out).expect("a numeric"), (value, scale.unsigned_abs()));
     }

@@ -250,9 +250,8 @@ fn refused(statement: &Statement) -> Error {
     match statement {
         Statement::Copy { .. } => Error::unsupported("COPY TO is not supported")
             .hint("read the rows with a query and let the client write the file"),
-        Statement::Update(_) => {
-            Error::unsupported("UPDATE is not supported").hint("a new row with the same identity wins")
-        }
+        Statement::Update(_) => Error::unsupported("UPDATE is not supported")
+            .hint("a new row with the same identity wins"),
         Statement::CreateTable(_) => Error::unsupported("CREATE TABLE is not supported")
             .hint("define a dataset: CREATE DATASET name (column TYPE, ...)"),
         Statement::Drop { object_type: ObjectType::Table, .. } => {
@@ -273,9 +272,30 @@ fn refused(statement: &Statement) -> Error {
 /// Reads a statement about the session; `None` if it is none.
 fn session_command(sql: &str) -> Result<Option<Command>> {
     const FIRST: &[&str] = &[
-        "SET", "SHOW", "RESET", "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT",
-        "RELEASE", "PREPARE", "EXECUTE", "DEALLOCATE", "DECLARE", "FETCH", "MOVE", "CLOSE",
-        "DISCARD", "LISTEN", "UNLISTEN", "NOTIFY", "LOCK", "CHECKPOINT",
+        "SET",
+        "SHOW",
+        "RESET",
+        "BEGIN",
+        "START",
+        "COMMIT",
+        "END",
+        "ROLLBACK",
+        "ABORT",
+        "SAVEPOINT",
+        "RELEASE",
+        "PREPARE",
+        "EXECUTE",
+        "DEALLOCATE",
+        "DECLARE",
+        "FETCH",
+        "MOVE",
+        "CLOSE",
+        "DISCARD",
+        "LISTEN",
+        "UNLISTEN",
+        "NOTIFY",
+        "LOCK",
+        "CHECKPOINT",
     ];
     let first = first_word(sql);
     if !FIRST.iter().any(|word| first.eq_ignore_ascii_case(word)) {
@@ -473,13 +493,15 @@ fn transaction(cursor: &mut Cursor<'_>, word: &str) -> Result<Command> {
             || cursor.at_keywords(&["NOT"])
             || cursor.at_keywords(&["DEFERRABLE"])
         {
-            modes(cursor, "transaction_isolation", "transaction_read_only")
-                .map_err(|error| if error.get_position().is_none() { error.at(started) } else { error })?;
+            modes(cursor, "transaction_isolation", "transaction_read_only").map_err(|error| {
+                if error.get_position().is_none() { error.at(started) } else { error }
+            })?;
         }
         return Ok(Command::Begin);
     }
     if cursor.at_keywords(&["TO"]) || cursor.at_keywords(&["PREPARED"]) {
-        let what = if cursor.at_keywords(&["TO"]) { "ROLLBACK TO SAVEPOINT" } else { "two-phase commit" };
+        let what =
+            if cursor.at_keywords(&["TO"]) { "ROLLBACK TO SAVEPOINT" } else { "two-phase commit" };
         return Err(Error::unsupported(format!("{what} is not supported")));
     }
     let chain = cursor.optional_keywords(&["AND", "CHAIN"]);
@@ -618,7 +640,10 @@ mod tests {
     fn queries_are_allowed() {
         check("SELECT 1", "query SELECT 1");
         check(" -- nothing\n", "Empty");
-        check("WITH a AS (VALUES (1)) SELECT * FROM a", "query WITH a AS (VALUES (1)) SELECT * FROM a");
+        check(
+            "WITH a AS (VALUES (1)) SELECT * FROM a",
+            "query WITH a AS (VALUES (1)) SELECT * FROM a",
+        );
         check("TABLE crm ORDER BY a", "query SELECT * FROM crm ORDER BY a");
         check("EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1", "explain true false true SELECT 1");
         check("INSERT INTO crm VALUES (1)", "insert INSERT INTO crm VALUES (1)");

@@ -3,7 +3,6 @@
 //! The engine reads; this file finds the files, carries the client's bytes, and tells what became of the
 //! rows. Until the last byte is read a COPY can be cancelled, and then nothing of it stays.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use crate::env::disk::open_for_reading;
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::{Format, Input, Options, format_named, format_of_path};
 use crate::query::session::execute::blocking;
+use crate::query::session::transaction::CommitGate;
 use crate::query::session::{Inner, Notice, Outcome, Task};
 use crate::query::statements::{CopyFrom, CopySource};
 
@@ -32,7 +32,11 @@ const RANDOM_ACCESS_FORMATS: &[&str] = &["parquet"];
 ///
 /// # Errors
 /// `42P01`, `42703`, `42501`, `58P01`, `22023`, and what the engine says.
-pub(super) async fn run(session: &Arc<Inner>, statement: &CopyFrom) -> Result<Outcome> {
+pub(super) async fn run(
+    session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
+    statement: &CopyFrom,
+) -> Result<Outcome> {
     let columns = columns(session, statement)?;
     let (options, given, max_rejects) = options(statement)?;
     match &statement.source {
@@ -42,7 +46,7 @@ pub(super) async fn run(session: &Arc<Inner>, statement: &CopyFrom) -> Result<Ou
             // Unlike a file, a client's data has a header only if it says so, as in PostgreSQL.
             options.header.get_or_insert(false);
             let job = Job { format, options, max_rejects, statement: statement.clone() };
-            Ok(Outcome::CopyIn(CopyIn::start(session, job, columns)))
+            Ok(Outcome::CopyIn(CopyIn::start(session, gate, job, columns)))
         }
         CopySource::Path(pattern) => {
             let directories = session.server.copy_directories.clone();
@@ -50,8 +54,8 @@ pub(super) async fn run(session: &Arc<Inner>, statement: &CopyFrom) -> Result<Ou
             let paths = blocking(move || find(&pattern, &directories)).await?;
             let format = given.map_or_else(|| format_of(&paths), Ok)?;
             let job = Job { format, options, max_rejects, statement: statement.clone() };
-            let sources = sources(session, &paths, format)?;
-            let tag = job.load(session, sources).await?;
+            let sources = sources(gate, &paths, format)?;
+            let tag = job.load(session, gate, sources).await?;
             Ok(Outcome::Done { tag })
         }
     }
@@ -115,16 +119,14 @@ fn format_of(paths: &[PathBuf]) -> Result<&'static dyn Format> {
 fn find(pattern: &str, directories: &[PathBuf]) -> Result<Vec<PathBuf>> {
     if directories.is_empty() {
         let message = "the server may not read files";
-        return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
-            .hint("allow a folder in the server's settings, or send the rows: COPY ... FROM STDIN"));
+        return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message).hint(
+            "allow a folder in the server's settings, or send the rows: COPY ... FROM STDIN",
+        ));
     }
     let allowed: Vec<PathBuf> =
         directories.iter().filter_map(|directory| directory.canonicalize().ok()).collect();
-    let bases = if Path::new(pattern).is_absolute() {
-        vec![PathBuf::new()]
-    } else {
-        allowed.clone()
-    };
+    let bases =
+        if Path::new(pattern).is_absolute() { vec![PathBuf::new()] } else { allowed.clone() };
     for base in bases {
         let found = matching(&base, pattern)?;
         if found.is_empty() {
@@ -164,7 +166,8 @@ fn matching(base: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
 
 fn permitted(path: PathBuf, allowed: &[PathBuf]) -> Result<PathBuf> {
     let shown = path.display().to_string();
-    let real = path.canonicalize().map_err(|error| Error::io(format!("find \"{shown}\""), &error))?;
+    let real =
+        path.canonicalize().map_err(|error| Error::io(format!("find \"{shown}\""), &error))?;
     if lexically_below(&real, allowed) { Ok(real) } else { Err(forbidden(&shown)) }
 }
 
@@ -179,20 +182,20 @@ fn forbidden(path: &str) -> Error {
 }
 
 fn sources(
-    session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
     paths: &[PathBuf],
     format: &'static dyn Format,
 ) -> Result<Vec<Source>> {
     let streamed = !RANDOM_ACCESS_FORMATS.contains(&format.name());
     if !streamed {
-        session.gate.commit()?;
+        gate.commit()?;
     }
     let last = paths.len().saturating_sub(1);
     let source = |(at, path): (usize, &PathBuf)| {
         let file = open_for_reading(path)?;
         let input = if streamed {
-            let session = Arc::clone(session);
-            Input::Stream(Box::new(CancellableFile { file, session, last: at == last }))
+            let gate = Arc::clone(gate);
+            Input::Stream(Box::new(CancellableFile { file, gate, last: at == last }))
         } else {
             Input::File(file)
         };
@@ -202,19 +205,19 @@ fn sources(
 }
 
 /// A file that a cancel ends early, and whose end is the point of no return.
-struct CancellableFile {
-    file: File,
-    session: Arc<Inner>,
+struct CancellableFile<R> {
+    file: R,
+    gate: Arc<CommitGate>,
     /// Whether it is the last one of its COPY.
     last: bool,
 }
 
-impl Read for CancellableFile {
+impl<R: Read> Read for CancellableFile<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.session.gate.check().map_err(io::Error::other)?;
+        self.gate.check().map_err(io::Error::other)?;
         let count = self.file.read(buffer)?;
         if count == 0 && self.last && !buffer.is_empty() {
-            self.session.gate.commit().map_err(io::Error::other)?;
+            self.gate.commit().map_err(io::Error::other)?;
         }
         Ok(count)
     }
@@ -230,7 +233,12 @@ struct Job {
 
 impl Job {
     /// Lets the engine read; gives the command tag.
-    async fn load(self, session: &Arc<Inner>, sources: Vec<Source>) -> Result<String> {
+    async fn load(
+        self,
+        session: &Arc<Inner>,
+        gate: &Arc<CommitGate>,
+        sources: Vec<Source>,
+    ) -> Result<String> {
         let load = Load {
             dataset: self.statement.dataset,
             columns: self.statement.columns,
@@ -242,7 +250,7 @@ impl Job {
         let database = Arc::clone(&session.server.database);
         let result = blocking(move || database.load(load)).await;
         // A reader that was told to stop makes the engine fail; the reason is the cancel.
-        session.gate.check()?;
+        gate.check()?;
         let report = result?;
         tell(session, &report);
         Ok(format!("COPY {}", report.accepted))
@@ -277,19 +285,14 @@ enum Piece {
 }
 
 impl CopyIn {
-    fn start(session: &Arc<Inner>, job: Job, columns: usize) -> Self {
+    fn start(session: &Arc<Inner>, gate: &Arc<CommitGate>, job: Job, columns: usize) -> Self {
         let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
-        let reader = ClientData {
-            session: Arc::clone(session),
-            waiting,
-            current: Bytes::new(),
-            ended: false,
-        };
-        let source =
-            Source { name: "STDIN".to_owned(), input: Input::Stream(Box::new(reader)) };
-        let session = Arc::clone(session);
+        let reader =
+            ClientData { gate: Arc::clone(gate), waiting, current: Bytes::new(), ended: false };
+        let source = Source { name: "STDIN".to_owned(), input: Input::Stream(Box::new(reader)) };
+        let (session, gate) = (Arc::clone(session), Arc::clone(gate));
         let runtime = session.server.runtime().clone();
-        let load = runtime.spawn(async move { job.load(&session, vec![source]).await });
+        let load = runtime.spawn(async move { job.load(&session, &gate, vec![source]).await });
         Self { pieces, load: Task::of(load), columns }
     }
 
@@ -333,7 +336,7 @@ impl CopyIn {
 
 /// The client's data as the engine reads it; only the client's own word ends it well.
 struct ClientData {
-    session: Arc<Inner>,
+    gate: Arc<CommitGate>,
     waiting: mpsc::Receiver<Piece>,
     current: Bytes,
     ended: bool,
@@ -350,7 +353,7 @@ impl Read for ClientData {
             match self.waiting.blocking_recv() {
                 Some(Piece::Data(data)) => self.current = data,
                 Some(Piece::Done) => {
-                    self.session.gate.commit().map_err(io::Error::other)?;
+                    self.gate.commit().map_err(io::Error::other)?;
                     self.ended = true;
                 }
                 Some(Piece::Failed(reason)) => return Err(io::Error::other(reason)),

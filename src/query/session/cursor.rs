@@ -21,7 +21,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_datafusion;
 use crate::query::session::command::{Declare, Fetch};
 use crate::query::session::prepare::Prepared;
-use crate::query::session::transaction::TransactionStatus;
+use crate::query::session::transaction::{CommitGate, TransactionStatus};
 use crate::query::session::{Inner, Outcome, execute};
 
 /// The most cursors of a session: each is a running query with its buffers.
@@ -103,6 +103,7 @@ fn unknown(name: &str) -> Error {
 /// `25P01` outside a block, `42P03` if the name is taken, `54000` beyond [`CURSORS_MAX`].
 pub(super) async fn declare(
     session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
     declare: &Declare,
     query: &Arc<Prepared>,
     values: Vec<ScalarValue>,
@@ -123,7 +124,7 @@ pub(super) async fn declare(
             return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
         }
     }
-    let outcome = Box::pin(execute::execute(session, query, values)).await?;
+    let outcome = Box::pin(execute::execute(session, gate, query, values)).await?;
     let Outcome::Rows { schema, stream, .. } = outcome else {
         return Err(Error::unsupported("DECLARE is for queries only"));
     };
@@ -143,7 +144,8 @@ pub(super) async fn fetch(session: &Arc<Inner>, fetch: &Fetch) -> Result<Outcome
         let cursor = cursors.get(&fetch.name).ok_or_else(|| unknown(&fetch.name))?;
         (Arc::clone(&cursor.schema), Arc::clone(&cursor.rows))
     };
-    let count = fetch.count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    let count =
+        fetch.count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
     let rows = rows.lock_owned().await;
     if fetch.skip {
         let skipped = skip(rows, count).await?;

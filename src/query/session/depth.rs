@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn nesting_is_bounded() {
-        let nested = |levels: usize| format!("SELECT {}1{}", "(".repeat(levels), ")".repeat(levels));
+        let nested =
+            |levels: usize| format!("SELECT {}1{}", "(".repeat(levels), ")".repeat(levels));
         assert_eq!(code(&nested(DEPTH_MAX - 1)), None);
         assert_eq!(code(&nested(DEPTH_MAX)), Some("54001"));
         let cases = format!("SELECT {}1{}", "CASE WHEN ".repeat(300), " THEN 1 END".repeat(300));

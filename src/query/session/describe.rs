@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use crate::query::aggregates;
 use crate::query::postgres::types::PgType;
 use crate::query::postgres::{
-    Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn, RelationKind,
-    SessionEntry, Setting, Source,
+    Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn,
+    RelationKind, SessionEntry, Setting, Source,
 };
 use crate::query::session::settings::Known;
 use crate::query::session::{Inner, SessionInfo};
@@ -58,7 +58,8 @@ impl Source for Describer {
             return Arc::new(Description::default());
         };
         let version = session.binding.snapshot().catalog().version;
-        let comment = |(name, comment): &(&str, &str)| ((*name).to_owned(), Some((*comment).to_owned()));
+        let comment =
+            |(name, comment): &(&str, &str)| ((*name).to_owned(), Some((*comment).to_owned()));
         let schemas = SCHEMAS.iter().map(comment).collect();
         Arc::new(Description {
             database: session.database_name.clone(),
@@ -192,9 +193,8 @@ fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvi
 /// A number for a table, from its name, so that it is the same in every session.
 fn number(schema: &str, name: &str, taken: &[Relation]) -> u32 {
     let bytes = schema.bytes().chain([b'.']).chain(name.bytes());
-    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = bytes
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let span = RELATION_OID_MAX - RELATION_OID_MIN;
     (0..)
         .map(|step| RELATION_OID_MIN + hash.wrapping_add(step) % span)

@@ -13,10 +13,8 @@ use crate::query::session::command::{Command, Discard, Prepare, Set};
 use crate::query::session::names::type_named;
 use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
-use crate::query::session::transaction::{Transaction, TransactionStatus};
-use crate::query::session::{
-    Inner, Notice, Outcome, Session, copy, cursor, explain, insert, show,
-};
+use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
+use crate::query::session::{Inner, Kept, Notice, Outcome, copy, cursor, explain, insert, show};
 use crate::query::statements::Parsed;
 
 /// Executes a statement.
@@ -25,6 +23,7 @@ use crate::query::statements::Parsed;
 /// Everything that can be wrong with it up to its first row.
 pub(super) async fn execute(
     session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
     prepared: &Arc<Prepared>,
     values: Vec<ScalarValue>,
 ) -> Result<Outcome> {
@@ -45,17 +44,17 @@ pub(super) async fn execute(
         Command::Insert(_) => {
             let planned = prepared.current(session).await?;
             let Body::Insert(planned) = &planned.body else { return Err(no_plan()) };
-            insert::run(session, planned, values, &prepared.sql).await
+            insert::run(session, gate, planned, values, &prepared.sql).await
         }
-        Command::Ours(parsed) => ours(session, parsed).await,
+        Command::Ours(parsed) => ours(session, gate, parsed).await,
         Command::Prepare(statement) => prepare_statement(session, statement).await,
         Command::Execute { name, arguments } => {
-            execute_statement(session, name, arguments.as_deref()).await
+            execute_statement(session, gate, name, arguments.as_deref()).await
         }
         Command::Declare(declare) => {
             let planned = prepared.current(session).await?;
             let Body::Inner(inner) = &planned.body else { return Err(no_plan()) };
-            cursor::declare(session, declare, inner, values).await
+            cursor::declare(session, gate, declare, inner, values).await
         }
         Command::Fetch(fetch) => cursor::fetch(session, fetch).await,
         other => at_once(session, other),
@@ -81,7 +80,7 @@ fn at_once(session: &Arc<Inner>, command: &Command) -> Result<Outcome> {
         Command::Commit { chain } => end(session, true, *chain),
         Command::Rollback { chain } => end(session, false, *chain),
         Command::Deallocate(Some(name)) => {
-            prepare::statement(session, name)?;
+            session.statement(name)?;
             session.statements.lock().remove(name);
             done("DEALLOCATE")
         }
@@ -170,11 +169,11 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
 }
 
-async fn ours(session: &Arc<Inner>, parsed: &Parsed) -> Result<Outcome> {
+async fn ours(session: &Arc<Inner>, gate: &Arc<CommitGate>, parsed: &Parsed) -> Result<Outcome> {
     match parsed {
         Parsed::Define(definition) => {
             session.transaction.lock().check_may_write(parsed.tag())?;
-            session.gate.commit()?;
+            gate.commit()?;
             let database = Arc::clone(&session.server.database);
             let definition = definition.clone();
             let defined = blocking(move || database.define(definition)).await?;
@@ -186,31 +185,34 @@ async fn ours(session: &Arc<Inner>, parsed: &Parsed) -> Result<Outcome> {
         Parsed::ShowCreate { kind, name } => show::definition(session, *kind, name),
         Parsed::CopyFrom(statement) => {
             session.transaction.lock().check_may_write("COPY")?;
-            copy::run(session, statement).await
+            copy::run(session, gate, statement).await
         }
     }
 }
 
 async fn prepare_statement(session: &Arc<Inner>, statement: &Prepare) -> Result<Outcome> {
-    let declared: Vec<_> =
-        statement.types.iter().map(|name| type_named(name).map(Some)).collect::<Result<_>>()?;
+    let types: Vec<_> =
+        statement.types.iter().map(|name| type_named(name)).collect::<Result<_>>()?;
+    let oids = types.iter().map(|(oid, _)| *oid).collect();
+    let declared: Vec<_> = types.into_iter().map(|(_, ty)| Some(ty)).collect();
     let inner = Box::pin(prepare::prepare(session, &statement.sql, &declared)).await?;
     if !matches!(inner.command, Command::Query(_) | Command::Insert(_)) {
         return Err(Error::unsupported("PREPARE is for queries and INSERT only"));
     }
-    Session(Arc::clone(session)).keep_statement(&statement.name, inner)?;
+    session.keep_statement(&statement.name, Kept { prepared: inner, oids })?;
     done("PREPARE")
 }
 
 async fn execute_statement(
     session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
     name: &str,
     arguments: Option<&str>,
 ) -> Result<Outcome> {
-    let inner = prepare::statement(session, name)?;
+    let inner = session.statement(name)?.prepared;
     let parameters = inner.parameters();
     let given = match arguments {
-        Some(text) => evaluate(session, text).await?,
+        Some(text) => evaluate(session, gate, text).await?,
         None => Vec::new(),
     };
     if given.len() != parameters.len() {
@@ -222,14 +224,18 @@ async fn execute_statement(
         value.cast_to(ty).map_err(|error| from_datafusion(&error, ""))
     };
     let values = given.into_iter().zip(&parameters).map(cast).collect::<Result<_>>()?;
-    Box::pin(execute(session, &inner, values)).await
+    Box::pin(execute(session, gate, &inner, values)).await
 }
 
 /// The values of a list of constant expressions.
-async fn evaluate(session: &Arc<Inner>, list: &str) -> Result<Vec<ScalarValue>> {
+async fn evaluate(
+    session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
+    list: &str,
+) -> Result<Vec<ScalarValue>> {
     let sql = format!("SELECT {list}");
     let query = Box::pin(prepare::prepare(session, &sql, &[])).await?;
-    let outcome = Box::pin(execute(session, &query, Vec::new())).await?;
+    let outcome = Box::pin(execute(session, gate, &query, Vec::new())).await?;
     let Outcome::Rows { stream, .. } = outcome else { return Err(no_plan()) };
     let convert = |error| from_datafusion(&error, "");
     let batches = datafusion::physical_plan::common::collect(stream).await.map_err(convert)?;

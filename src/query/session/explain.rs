@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -90,11 +91,13 @@ fn text(
 /// A node in PostgreSQL's shape; costs are rows, for clients that compare them.
 fn node(plan: &dyn ExecutionPlan) -> Value {
     let columns = plan.schema().fields().len();
-    let rows = match plan.partition_statistics(None).map(|found| found.num_rows) {
+    let known = StatisticsContext::new().compute(plan, &StatisticsArgs::new());
+    let rows = match known.map(|found| found.num_rows) {
         Ok(Precision::Exact(rows) | Precision::Inexact(rows)) => rows,
         _ => ROWS_GUESSED,
     };
-    let children: Vec<Value> = plan.children().into_iter().map(|child| node(child.as_ref())).collect();
+    let children: Vec<Value> =
+        plan.children().into_iter().map(|child| node(child.as_ref())).collect();
     let below: f64 = children.iter().filter_map(|child| child["Total Cost"].as_f64()).sum();
     let mut value = json!({
         "Node Type": plan.name().trim_end_matches("Exec"),

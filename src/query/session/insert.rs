@@ -22,6 +22,7 @@ use crate::model::names::RESERVED_TABLES;
 use crate::query::error::{from_arrow, from_datafusion, position};
 use crate::query::session::parameters::placeholder;
 use crate::query::session::plan::PlannedQuery;
+use crate::query::session::transaction::CommitGate;
 use crate::query::session::{Inner, Outcome, execute, prepare};
 
 /// The most rows of one INSERT: they are held whole, to be taken all or not at all.
@@ -201,6 +202,7 @@ fn is_default(expression: &Expr) -> bool {
 /// the source says, and what the engine says of the rows.
 pub(super) async fn run(
     session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
     insert: &PlannedInsert,
     values: Vec<ScalarValue>,
     sql: &str,
@@ -223,7 +225,7 @@ pub(super) async fn run(
     if row_count == 0 {
         return Ok(Outcome::Done { tag: "INSERT 0 0".to_owned() });
     }
-    session.gate.commit()?;
+    gate.commit()?;
     let (database, dataset) = (Arc::clone(&session.server.database), insert.dataset.clone());
     let inserted = execute::blocking(move || database.insert(&dataset, &batch)).await?;
     Ok(Outcome::Done { tag: format!("INSERT 0 {inserted}") })
@@ -240,11 +242,11 @@ impl PlannedInsert {
         let mut columns: Vec<Option<ArrayRef>> = vec![None; self.columns.len()];
         for (array, place) in batch.columns().iter().zip(&self.places) {
             let column = &self.columns[*place];
-            let (fitted, failures) = coerce(array, &column.ty).map_err(|error| {
-                error.detail(format!("this is column \"{}\"", column.name))
-            })?;
+            let (fitted, failures) = coerce(array, &column.ty)
+                .map_err(|error| error.detail(format!("this is column \"{}\"", column.name)))?;
             if let Some((row, code, message)) = failures.into_iter().next() {
-                let detail = format!("this is row {}, column \"{}\"", before + row + 1, column.name);
+                let detail =
+                    format!("this is row {}, column \"{}\"", before + row + 1, column.name);
                 return Err(Error::new(SqlState(code), message).detail(detail));
             }
             columns[*place] = Some(fitted);

@@ -61,7 +61,7 @@ use crate::query::tables::Binding;
 
 pub use crate::query::session::copy::CopyIn;
 pub use crate::query::session::prepare::Prepared;
-pub use crate::query::session::script::Output;
+pub use crate::query::session::script::{Output, moved};
 pub use crate::query::session::server::{Server, SessionInfo, Settings, computation_runtime};
 pub use crate::query::session::transaction::{TransactionStatus, cancelled, timed_out};
 
@@ -96,7 +96,9 @@ pub enum Outcome {
 impl std::fmt::Debug for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Rows { schema, tag, .. } => f.debug_tuple("Rows").field(schema).field(tag).finish(),
+            Self::Rows { schema, tag, .. } => {
+                f.debug_tuple("Rows").field(schema).field(tag).finish()
+            }
             Self::Done { tag } => f.debug_tuple("Done").field(tag).finish(),
             Self::CopyIn(_) => f.write_str("CopyIn"),
             Self::Empty => f.write_str("Empty"),
@@ -127,9 +129,24 @@ impl Notice {
     }
 }
 
+/// A prepared statement under its name.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The statement.
+    pub prepared: Arc<Prepared>,
+    /// Numbers of the types that the client declared for the parameters; 0 where it did not.
+    pub oids: Vec<u32>,
+}
+
 /// One client's conversation; clones are the same session.
+///
+/// A clone made by [`Session::begin_statement`] stands for one statement besides: what is executed
+/// through it is what [`Session::cancel`] of it stops.
 #[derive(Clone)]
-pub struct Session(Arc<Inner>);
+pub struct Session {
+    inner: Arc<Inner>,
+    gate: Arc<CommitGate>,
+}
 
 pub(in crate::query::session) struct Inner {
     server: Arc<Server>,
@@ -143,18 +160,19 @@ pub(in crate::query::session) struct Inner {
     /// Grows with every change of a setting that plans depend on.
     settings_version: AtomicU64,
     transaction: Mutex<Transaction>,
-    statements: Mutex<BTreeMap<String, Arc<Prepared>>>,
+    statements: Mutex<BTreeMap<String, Kept>>,
     cache: Mutex<Cache>,
     cursors: Cursors,
     notices: Mutex<Vec<Notice>>,
-    gate: CommitGate,
     /// Values of reported settings as the client last heard them.
     reported: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("process_id", &self.0.process_id).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("process_id", &self.inner.process_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -177,26 +195,25 @@ impl Session {
             let binding = Arc::new(Binding::new(Arc::clone(&server.database), directory));
             let shown = Arc::clone(&binding);
             Inner {
-            planning: Planning::new(&server, &info.database_name, shown, inner.clone()),
-            server,
-            entry,
-            process_id: info.process_id,
-            user: info.user,
-            database_name: info.database_name,
-            binding,
-            variables: Mutex::new(variables),
-            settings_version: AtomicU64::new(0),
-            transaction: Mutex::default(),
-            statements: Mutex::default(),
-            cache: Mutex::default(),
-            cursors: Cursors::default(),
-            notices: Mutex::default(),
-            gate: CommitGate::default(),
-            reported: Mutex::default(),
-        }});
-        let session = Self(session);
-        session.0.settings_changed()?;
-        Ok(session)
+                planning: Planning::new(&server, &info.database_name, shown, inner.clone()),
+                server,
+                entry,
+                process_id: info.process_id,
+                user: info.user,
+                database_name: info.database_name,
+                binding,
+                variables: Mutex::new(variables),
+                settings_version: AtomicU64::new(0),
+                transaction: Mutex::default(),
+                statements: Mutex::default(),
+                cache: Mutex::default(),
+                cursors: Cursors::default(),
+                notices: Mutex::default(),
+                reported: Mutex::default(),
+            }
+        });
+        session.settings_changed()?;
+        Ok(Self { inner: session, gate: Arc::default() })
     }
 
     /// Cuts a string of statements into its statements.
@@ -211,11 +228,7 @@ impl Session {
     ///
     /// # Errors
     /// Everything that can be wrong with a statement before it runs.
-    pub async fn prepare(
-        &self,
-        sql: &str,
-        declared: &[Option<DataType>],
-    ) -> Result<Arc<Prepared>> {
+    pub async fn prepare(&self, sql: &str, declared: &[Option<DataType>]) -> Result<Arc<Prepared>> {
         let (session, sql, declared) = (self.clone(), sql.to_owned(), declared.to_vec());
         self.spawn(async move { session.prepare_here(&sql, &declared).await }).await
     }
@@ -251,7 +264,7 @@ impl Session {
         sql: &str,
         declared: &[Option<DataType>],
     ) -> Result<Arc<Prepared>> {
-        prepare::prepare(&self.0, sql, declared).await
+        prepare::prepare(&self.inner, sql, declared).await
     }
 
     /// [`Self::execute`] for callers that are on the server's runtime already.
@@ -263,7 +276,7 @@ impl Session {
         prepared: &Arc<Prepared>,
         parameters: Vec<ScalarValue>,
     ) -> Result<Outcome> {
-        execute::execute(&self.0, prepared, parameters).await
+        execute::execute(&self.inner, &self.gate, prepared, parameters).await
     }
 
     /// Runs work on the server's runtime; dropping the future ends the work.
@@ -271,18 +284,19 @@ impl Session {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Task<T> {
-        Task::of(self.0.server.runtime().spawn(work))
+        Task::of(self.inner.server.runtime().spawn(work))
     }
 
-    /// Notes that a new statement begins, for whoever looks at the table of sessions.
-    pub fn begin_statement(&self, sql: &str) {
-        self.0.gate.start();
-        let now = self.0.server.clock.now_micros();
-        let mut info = self.0.entry.info.lock();
+    /// Begins a statement; the session that it gives stands for it.
+    #[must_use]
+    pub fn begin_statement(&self, sql: &str) -> Self {
+        let now = self.inner.server.clock.now_micros();
+        let mut info = self.inner.entry.info.lock();
         info.statement = excerpt(sql);
         info.statement_started_at_micros = Some(now);
         info.state_changed_at_micros = now;
         info.state = "active";
+        Self { inner: Arc::clone(&self.inner), gate: Arc::default() }
     }
 
     /// Notes that the session waits for its client.
@@ -292,36 +306,36 @@ impl Session {
             TransactionStatus::Open => "idle in transaction",
             TransactionStatus::Failed => "idle in transaction (aborted)",
         };
-        let now = self.0.server.clock.now_micros();
-        let mut info = self.0.entry.info.lock();
+        let now = self.inner.server.clock.now_micros();
+        let mut info = self.inner.entry.info.lock();
         info.state_changed_at_micros = now;
         info.state = state;
     }
 
     /// Notes that a statement failed, which a transaction block does not survive.
     pub fn fail(&self) {
-        self.0.transaction.lock().fail();
+        self.inner.transaction.lock().fail();
     }
 
     /// Stops the running statement; false if it is past the point where that would be true.
     pub fn cancel(&self) -> bool {
-        self.0.gate.cancel()
+        self.gate.cancel()
     }
 
     /// Changes with each cancel request for this session.
     pub fn cancel_requests(&self) -> watch::Receiver<u64> {
-        self.0.entry.cancel.subscribe()
+        self.inner.entry.cancel.subscribe()
     }
 
     /// Turns true when somebody ends this session.
     pub fn termination(&self) -> watch::Receiver<bool> {
-        self.0.entry.terminate.subscribe()
+        self.inner.entry.terminate.subscribe()
     }
 
     /// Notices since the last call.
     pub fn take_notices(&self) -> Vec<Notice> {
-        let mut notices = std::mem::take(&mut *self.0.notices.lock());
-        let least = self.0.variables.lock().value("client_min_messages");
+        let mut notices = std::mem::take(&mut *self.inner.notices.lock());
+        let least = self.inner.variables.lock().value("client_min_messages");
         match least.as_str() {
             "error" => notices.clear(),
             "warning" => notices.retain(|notice| notice.severity == "WARNING"),
@@ -332,17 +346,17 @@ impl Session {
 
     /// The number of the session.
     pub fn process_id(&self) -> i32 {
-        self.0.process_id
+        self.inner.process_id
     }
 
     /// The secret that a cancel request must know.
     pub fn secret(&self) -> i32 {
-        self.0.entry.secret
+        self.inner.entry.secret
     }
 
     /// Notes where the client is.
     pub fn set_client(&self, client: std::net::SocketAddr) {
-        self.0.entry.info.lock().client = Some(client);
+        self.inner.entry.info.lock().client = Some(client);
     }
 
     /// The value of a setting.
@@ -350,23 +364,23 @@ impl Session {
     /// # Errors
     /// `42704`.
     pub fn setting(&self, name: &str) -> Result<String> {
-        self.0.variables.lock().get(name)
+        self.inner.variables.lock().get(name)
     }
 
     /// A limit of time that a setting gives; `None` is no limit.
     pub fn limit(&self, name: &str) -> Option<Duration> {
-        self.0.variables.lock().duration(name)
+        self.inner.variables.lock().duration(name)
     }
 
     /// The zone in which moments are shown and read.
     pub fn zone(&self) -> Zone {
-        self.0.variables.lock().zone()
+        self.inner.variables.lock().zone()
     }
 
     /// Reported settings that have changed since the last call; all of them, the first time.
     pub fn take_reports(&self) -> Vec<(&'static str, String)> {
-        let values = self.0.variables.lock().all();
-        let mut reported = self.0.reported.lock();
+        let values = self.inner.variables.lock().all();
+        let mut reported = self.inner.reported.lock();
         let mut changed = Vec::new();
         for (known, value) in values.into_iter().filter(|(known, _)| known.reported) {
             if reported.get(known.name) != Some(&value) {
@@ -379,15 +393,47 @@ impl Session {
 
     /// Where the session's transaction is.
     pub fn transaction(&self) -> TransactionStatus {
-        self.0.transaction.lock().status
+        self.inner.transaction.lock().status
+    }
+
+    /// Refuses whatever does not end a failed transaction block.
+    ///
+    /// # Errors
+    /// `25P02`.
+    pub fn check_transaction(&self) -> Result<()> {
+        self.inner.transaction.lock().check()
     }
 
     /// A prepared statement by name.
     ///
     /// # Errors
     /// `26000`.
-    pub fn statement(&self, name: &str) -> Result<Arc<Prepared>> {
-        let found = self.0.statements.lock().get(name).cloned();
+    pub fn statement(&self, name: &str) -> Result<Kept> {
+        self.inner.statement(name)
+    }
+
+    /// Keeps a prepared statement under a name; the empty name may be used again and again.
+    ///
+    /// # Errors
+    /// `42P05` if the name is taken, `54000` beyond [`STATEMENTS_MAX`].
+    pub fn keep_statement(&self, name: &str, kept: Kept) -> Result<()> {
+        self.inner.keep_statement(name, kept)
+    }
+
+    /// A statement that was prepared before from the same text, if its plan is not stale.
+    pub fn remembered(&self, sql: &str, declared: &[Option<DataType>]) -> Option<Arc<Prepared>> {
+        prepare::remembered(&self.inner, sql, declared)
+    }
+
+    /// Forgets a prepared statement; one that is not there is no error.
+    pub fn close_statement(&self, name: &str) {
+        self.inner.statements.lock().remove(name);
+    }
+}
+
+impl Inner {
+    fn statement(&self, name: &str) -> Result<Kept> {
+        let found = self.statements.lock().get(name).cloned();
         found.ok_or_else(|| {
             let message = match name {
                 "" => "unnamed prepared statement does not exist".to_owned(),
@@ -397,32 +443,22 @@ impl Session {
         })
     }
 
-    /// Keeps a prepared statement under a name; the empty name may be used again and again.
-    ///
-    /// # Errors
-    /// `42P05` if the name is taken, `54000` beyond [`STATEMENTS_MAX`].
-    pub fn keep_statement(&self, name: &str, prepared: Arc<Prepared>) -> Result<()> {
-        let mut statements = self.0.statements.lock();
+    fn keep_statement(&self, name: &str, kept: Kept) -> Result<()> {
+        let mut statements = self.statements.lock();
         if !name.is_empty() && statements.contains_key(name) {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(Error::new(SqlState("42P05"), message));
         }
         if statements.len() >= STATEMENTS_MAX && !statements.contains_key(name) {
-            let message = format!("a session can have at most {STATEMENTS_MAX} prepared statements");
+            let message =
+                format!("a session can have at most {STATEMENTS_MAX} prepared statements");
             return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
                 .hint("close the ones that are no longer used: DEALLOCATE name"));
         }
-        statements.insert(name.to_owned(), prepared);
+        statements.insert(name.to_owned(), kept);
         Ok(())
     }
 
-    /// Forgets a prepared statement; one that is not there is no error.
-    pub fn close_statement(&self, name: &str) {
-        self.0.statements.lock().remove(name);
-    }
-}
-
-impl Inner {
     /// Takes over a change of settings: those that plans depend on make them stale.
     fn settings_changed(&self) -> Result<()> {
         let (policy, application_name) = {

@@ -9,25 +9,27 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUnit};
 use datafusion::catalog::cte_worktable::CteWorkTable;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::DFSchema;
+use datafusion::common::TableReference;
+use datafusion::common::config::ConfigOptions;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result as PlanResult;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
+use datafusion::logical_expr::planner::{
+    ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
+};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
 };
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement as ParsedStatement;
 use sqlparser::ast::{DataType as SqlType, ObjectName, Statement, TimezoneInfo, visit_relations};
 
 use crate::error::{Error, Result, SqlState};
 use crate::model::column::UTC;
 use crate::query::error::{external, from_datafusion, position};
-use crate::query::postgres::types::METADATA_KEY;
+use crate::query::postgres::types::{METADATA_KEY, PgType, by_name};
 
 /// Where the tables of one statement are.
 pub(super) struct Names<'a> {
@@ -260,7 +262,9 @@ impl TypePlanner for Types {
             SqlType::Timestamp(..) | SqlType::TimestampNtz(_) | SqlType::Datetime(_) => {
                 Some(micros(None))
             }
-            SqlType::Time(..) => Some(Field::new("", DataType::Time64(TimeUnit::Microsecond), true)),
+            SqlType::Time(..) => {
+                Some(Field::new("", DataType::Time64(TimeUnit::Microsecond), true))
+            }
             SqlType::Uuid => Some(named("uuid")),
             SqlType::JSON => Some(named("json")),
             SqlType::JSONB => Some(named("jsonb")),
@@ -270,13 +274,13 @@ impl TypePlanner for Types {
     }
 }
 
-/// The type that a name in SQL stands for, as PREPARE lists them.
+/// The type that a name in SQL stands for, as PREPARE lists them, with its number.
 ///
 /// # Errors
 /// `42704`.
-pub(super) fn type_named(name: &str) -> Result<DataType> {
-    crate::query::postgres::types::by_name(name)
-        .and_then(|entry| crate::query::postgres::types::PgType::to_arrow(entry.oid))
+pub(super) fn type_named(name: &str) -> Result<(u32, DataType)> {
+    by_name(name)
+        .and_then(|entry| PgType::to_arrow(entry.oid).map(|ty| (entry.oid, ty)))
         .ok_or_else(|| {
             let message = format!("type \"{name}\" does not exist");
             Error::new(SqlState::UNDEFINED_OBJECT, message)

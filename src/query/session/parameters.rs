@@ -13,9 +13,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
-use sqlparser::ast::{
-    Expr as SqlExpr, LimitClause, Query, Statement, Value, Visit, Visitor,
-};
+use sqlparser::ast::{Expr as SqlExpr, LimitClause, Query, Statement, Value, Visit, Visitor};
 
 use crate::error::{Error, Result, SqlState};
 use crate::model::column::NUMERIC_DEFAULT;
@@ -120,10 +118,7 @@ pub(super) fn known(mentioned: &Mentioned, declared: &[Option<DataType>]) -> Vec
 
 /// As the planner takes them.
 pub(super) fn fields(types: &[Option<DataType>]) -> Vec<Option<FieldRef>> {
-    types
-        .iter()
-        .map(|ty| ty.clone().map(|ty| Arc::new(Field::new("", ty, true))))
-        .collect()
+    types.iter().map(|ty| ty.clone().map(|ty| Arc::new(Field::new("", ty, true)))).collect()
 }
 
 /// The types that a plan settles, and whether it must be made again with them.

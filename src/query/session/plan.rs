@@ -103,11 +103,8 @@ impl Planner<'_> {
         check_height(&plan)?;
         let momentary = calls_momentary(&plan).map_err(convert)?;
         let config = self.state.config_options();
-        let analysed = self
-            .state
-            .analyzer()
-            .execute_and_check(plan, config, |_, _| {})
-            .map_err(convert)?;
+        let analysed =
+            self.state.analyzer().execute_and_check(plan, config, |_, _| {}).map_err(convert)?;
         let schema = output_schema(&analysed, names);
         let optimised = OnceLock::new();
         Ok(PlannedQuery { parameters, schema, analysed, momentary, optimised })

@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::query::session::{Inner, Session};
+use crate::query::session::Inner;
 use crate::query::session::command::{self, Command};
 use crate::query::session::explain;
 use crate::query::session::insert::{self, PlannedInsert};
@@ -141,9 +141,7 @@ pub(super) async fn prepare(
     sql: &str,
     declared: &[Option<DataType>],
 ) -> Result<Arc<Prepared>> {
-    let key = (sql, declared);
-    let versions = versions(session);
-    if let Some(found) = session.cache.lock().get(key, versions) {
+    if let Some(found) = remembered(session, sql, declared) {
         session.transaction.lock().check()?;
         return Ok(found);
     }
@@ -161,9 +159,19 @@ pub(super) async fn prepare(
         plan: Mutex::new(Arc::new(plan)),
     });
     if remember && sql.len() <= CACHE_TEXT_BYTES_MAX {
-        session.cache.lock().put(key, Arc::clone(&prepared));
+        session.cache.lock().put((sql, declared), Arc::clone(&prepared));
     }
     Ok(prepared)
+}
+
+/// A statement that was prepared before from the same text, if its plan is not stale.
+pub(super) fn remembered(
+    session: &Inner,
+    sql: &str,
+    declared: &[Option<DataType>],
+) -> Option<Arc<Prepared>> {
+    let versions = versions(session);
+    session.cache.lock().get((sql, declared), versions)
 }
 
 async fn planned(
@@ -209,7 +217,7 @@ async fn planned(
             planned.schema = Some(text_columns(&["name", "setting", "description"]));
         }
         Command::Execute { name, .. } => {
-            let inner = statement(session, name)?;
+            let inner = session.statement(name)?.prepared;
             planned.schema = inner.schema();
             planned.body = Body::Inner(inner);
         }
@@ -248,14 +256,6 @@ pub(super) async fn plan_query(
         source: session.planning.source.as_ref(),
     };
     planner.plan(query.clone(), sql, declared).await
-}
-
-/// A prepared statement of the session.
-///
-/// # Errors
-/// `26000`.
-pub(super) fn statement(session: &Arc<Inner>, name: &str) -> Result<Arc<Prepared>> {
-    Session(Arc::clone(session)).statement(name)
 }
 
 /// The name of a setting as SHOW gives it back.

@@ -35,8 +35,8 @@ impl Output {
 pub(super) async fn run(session: &Session, sql: &str) -> Result<Vec<Output>> {
     let mut outputs = Vec::new();
     for piece in session.split(sql)? {
-        session.begin_statement(piece.text);
-        let result = one(session, piece).await;
+        let statement = session.begin_statement(piece.text);
+        let result = one(&statement, piece).await;
         if result.is_err() {
             session.fail();
         }

@@ -63,11 +63,21 @@ pub(super) struct Known {
     pub(super) doc: &'static str,
 }
 
-const fn setting(name: &'static str, default: &'static str, kind: Kind, doc: &'static str) -> Known {
+const fn setting(
+    name: &'static str,
+    default: &'static str,
+    kind: Kind,
+    doc: &'static str,
+) -> Known {
     Known { name, default, kind, reported: false, doc }
 }
 
-const fn reported(name: &'static str, default: &'static str, kind: Kind, doc: &'static str) -> Known {
+const fn reported(
+    name: &'static str,
+    default: &'static str,
+    kind: Kind,
+    doc: &'static str,
+) -> Known {
     Known { name, default, kind, reported: true, doc }
 }
 
@@ -112,11 +122,15 @@ pub(super) const ALL: &[Known] = &[
     setting("extra_float_digits", "1", Kind::Integer { min: -15, max: 3 }, NO_EFFECT),
     setting("geqo", "on", Kind::Boolean, NO_EFFECT),
     setting(
-        "idle_in_transaction_session_timeout", "0", Kind::Duration,
+        "idle_in_transaction_session_timeout",
+        "0",
+        Kind::Duration,
         "Ends a session that waits this long within a transaction; 0 is never.",
     ),
     setting(
-        "idle_session_timeout", "0", Kind::Duration,
+        "idle_session_timeout",
+        "0",
+        Kind::Duration,
         "Ends a session that waits this long outside a transaction; 0 is never.",
     ),
     reported("in_hot_standby", "off", Kind::Fixed, "Whether the server only follows another."),
@@ -144,17 +158,29 @@ pub(super) const ALL: &[Known] = &[
     setting("random_page_cost", "4", Kind::Real, NO_EFFECT),
     setting("role", "none", Kind::User, "The role that the session takes."),
     setting("row_security", "on", Kind::Boolean, NO_EFFECT),
-    setting("search_path", "\"$user\", public", Kind::Text, "Where unqualified names are looked up."),
+    setting(
+        "search_path",
+        "\"$user\", public",
+        Kind::Text,
+        "Where unqualified names are looked up.",
+    ),
     setting("seq_page_cost", "1", Kind::Real, NO_EFFECT),
     reported("server_encoding", "UTF8", Kind::Fixed, "The server's encoding."),
-    reported("server_version", SERVER_VERSION, Kind::Fixed, "The version of PostgreSQL it is like."),
+    reported(
+        "server_version",
+        SERVER_VERSION,
+        Kind::Fixed,
+        "The version of PostgreSQL it is like.",
+    ),
     setting("server_version_num", "150008", Kind::Fixed, "The same as a number."),
     reported("session_authorization", "", Kind::User, "The user who connected."),
     setting("session_replication_role", "origin", Kind::Text, NO_EFFECT),
     setting("ssl", "off", Kind::Fixed, "Whether connections may be encrypted."),
     reported("standard_conforming_strings", "on", Kind::One(&["on"]), "Backslashes are plain."),
     setting(
-        "statement_timeout", "0", Kind::Duration,
+        "statement_timeout",
+        "0",
+        Kind::Duration,
         "Ends a statement that runs this long; 0 is never.",
     ),
     setting("synchronous_commit", "on", Kind::Text, NO_EFFECT),
@@ -228,7 +254,9 @@ impl Variables {
         let key = name.to_ascii_lowercase();
         let value = match (known(name), value) {
             (Some(known), Some(value)) => Some(check(known, value, &self.user)?),
-            (Some(known), None) if matches!(known.kind, Kind::Fixed) => return Err(fixed(known.name)),
+            (Some(known), None) if matches!(known.kind, Kind::Fixed) => {
+                return Err(fixed(known.name));
+            }
             (Some(_), None) => None,
             (None, value) => {
                 self.check_custom(&key, name)?;
@@ -256,7 +284,8 @@ impl Variables {
         }
         let custom = self.values.keys().filter(|key| key.contains('.')).count();
         if custom >= CUSTOM_SETTINGS_MAX && !self.values.contains_key(key) {
-            let message = format!("a session can have at most {CUSTOM_SETTINGS_MAX} custom settings");
+            let message =
+                format!("a session can have at most {CUSTOM_SETTINGS_MAX} custom settings");
             return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
         }
         Ok(())
@@ -364,9 +393,8 @@ fn check(known: &Known, value: &str, user: &str) -> Result<String> {
             .ok_or_else(|| wrong().hint(format!("available values: {}", values.join(", "))))?,
         Kind::Text => value.to_owned(),
         Kind::Zone => zone(trimmed)?,
-        Kind::DateStyle => date_style(trimmed).ok_or_else(|| {
-            wrong().hint("dates are always ISO; the order is MDY, DMY or YMD")
-        })?,
+        Kind::DateStyle => date_style(trimmed)
+            .ok_or_else(|| wrong().hint("dates are always ISO; the order is MDY, DMY or YMD"))?,
         Kind::Encoding => {
             let lower = trimmed.to_lowercase().replace(['-', '_', '\''], "");
             if !matches!(lower.as_str(), "utf8" | "unicode") {
@@ -504,7 +532,11 @@ mod tests {
         );
         check("timezone", "-3.5", "<-03:30>+03:30");
         check("timezone", "2", "<+02>-02");
-        check("extra_float_digits", "4", "22023 invalid value for parameter \"extra_float_digits\": \"4\"");
+        check(
+            "extra_float_digits",
+            "4",
+            "22023 invalid value for parameter \"extra_float_digits\": \"4\"",
+        );
         check("server_version", "16", "55P02 parameter \"server_version\" cannot be changed");
         check("as_of", "2026-01-01", "0A000 setting \"as_of\" is not supported yet");
         check("nonsense", "1", "42704 unrecognized configuration parameter \"nonsense\"");

@@ -61,8 +61,8 @@ pub(super) fn texts(
         Arc::new(rows.iter().map(|row| row.get(at).cloned()).collect::<StringArray>())
     };
     let columns = (0..schema.fields().len()).map(column).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
-        .map_err(|error| from_arrow(&error))?;
+    let batch =
+        RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| from_arrow(&error))?;
     let stream = MemoryStream::try_new(vec![batch], Arc::clone(&schema), None)
         .map_err(|error| from_datafusion(&error, ""))?;
     Ok(Outcome::Rows { schema, stream: Box::pin(stream), tag })

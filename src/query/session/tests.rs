@@ -1,1 +1,1 @@
-//! Unit tests of the session live in tests/it.
+//! Tests of whole statements.

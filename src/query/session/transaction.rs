@@ -72,7 +72,8 @@ impl Transaction {
 /// Decides between a cancel and a commit: whichever comes first wins, and the other is refused.
 ///
 /// A statement that writes cannot be called back once the engine has it; a cancel that came in time must
-/// keep the engine from having it.
+/// keep the engine from having it. Each statement has a gate of its own, so that what is left of a
+/// cancelled one, which stops at its next pause, finds it closed.
 #[derive(Debug, Default)]
 pub(super) struct CommitGate(Mutex<Phase>);
 
@@ -85,11 +86,6 @@ enum Phase {
 }
 
 impl CommitGate {
-    /// A new statement begins.
-    pub(super) fn start(&self) {
-        *self.0.lock() = Phase::Running;
-    }
-
     /// The statement hands its rows to the engine.
     ///
     /// # Errors
@@ -154,7 +150,7 @@ mod tests {
         let gate = CommitGate::default();
         gate.commit().expect("nobody cancelled");
         assert!(!gate.cancel());
-        gate.start();
+        let gate = CommitGate::default();
         assert!(gate.cancel());
         assert_eq!(gate.commit().expect_err("cancelled").code(), SqlState::QUERY_CANCELED);
     }
