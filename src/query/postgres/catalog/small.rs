@@ -1,0 +1,196 @@
+//! Catalog relations of a handful of rows each: databases, roles, schemas, languages and the like.
+
+use crate::query::postgres::catalog::{Filler, Rows, Value};
+use crate::query::postgres::description::{
+    BTREE_OID, DATABASE_OID, Description, HEAP_OID, OWNER_OID, PG_CATALOG_OID, class,
+};
+
+const fn filler(name: &'static str, fill: fn(&Description, &mut Rows)) -> Filler {
+    Filler { schema: "pg_catalog", name, fill }
+}
+
+pub(super) const ALL: &[Filler] = &[
+    filler("pg_am", fill_access_methods),
+    filler("pg_authid", fill_role_secrets),
+    filler("pg_collation", fill_collations),
+    filler("pg_database", fill_databases),
+    filler("pg_depend", fill_dependencies),
+    filler("pg_language", fill_languages),
+    filler("pg_namespace", fill_schemas),
+    filler("pg_rewrite", fill_rules),
+    filler("pg_roles", fill_roles),
+    filler("pg_shadow", fill_users),
+    filler("pg_tablespace", fill_tablespaces),
+    filler("pg_timezone_names", fill_time_zones),
+    filler("pg_user", fill_users),
+];
+
+/// Number of encoding UTF8.
+const UTF8: i32 = 6;
+/// What PostgreSQL shows in place of a password.
+const HIDDEN: &str = "********";
+/// Number of tablespace `pg_default`.
+const DEFAULT_TABLESPACE: u32 = 1663;
+
+fn fill_access_methods(_: &Description, rows: &mut Rows) {
+    for (oid, name, handler, kind) in [(HEAP_OID, "heap", 3, "t"), (BTREE_OID, "btree", 330, "i")] {
+        rows.add([
+            ("oid", oid.into()),
+            ("amname", name.into()),
+            ("amhandler", Value::Int(handler)),
+            ("amtype", kind.into()),
+        ]);
+    }
+}
+
+fn fill_collations(_: &Description, rows: &mut Rows) {
+    for (oid, name, provider, locale) in [
+        (100, "default", "d", None),
+        (950, "C", "c", Some("C")),
+        (951, "POSIX", "c", Some("POSIX")),
+    ] {
+        rows.add([
+            ("oid", Value::Int(oid)),
+            ("collname", name.into()),
+            ("collnamespace", PG_CATALOG_OID.into()),
+            ("collowner", OWNER_OID.into()),
+            ("collprovider", provider.into()),
+            ("collisdeterministic", true.into()),
+            ("collencoding", (-1).into()),
+            ("collcollate", locale.into()),
+            ("collctype", locale.into()),
+        ]);
+    }
+}
+
+fn fill_databases(description: &Description, rows: &mut Rows) {
+    rows.add([
+        ("oid", DATABASE_OID.into()),
+        ("datname", (&description.database).into()),
+        ("datdba", OWNER_OID.into()),
+        ("encoding", UTF8.into()),
+        ("datlocprovider", "c".into()),
+        ("datallowconn", true.into()),
+        ("datconnlimit", (-1).into()),
+        ("dattablespace", DEFAULT_TABLESPACE.into()),
+        ("datcollate", "C.UTF-8".into()),
+        ("datctype", "C.UTF-8".into()),
+    ]);
+}
+
+/// Each view's rule belongs to the view.
+fn fill_dependencies(description: &Description, rows: &mut Rows) {
+    for relation in description.relations.iter().filter(|relation| relation.is_view()) {
+        rows.add([
+            ("classid", class::REWRITE.into()),
+            ("objid", relation.rule_oid().into()),
+            ("refclassid", class::CLASS.into()),
+            ("refobjid", relation.oid.into()),
+            ("deptype", "i".into()),
+        ]);
+    }
+}
+
+fn fill_languages(_: &Description, rows: &mut Rows) {
+    for (oid, name, is_trusted, validator) in
+        [(12, "internal", false, 2246), (13, "c", false, 2247), (14, "sql", true, 2248)]
+    {
+        rows.add([
+            ("oid", Value::Int(oid)),
+            ("lanname", name.into()),
+            ("lanowner", OWNER_OID.into()),
+            ("lanpltrusted", is_trusted.into()),
+            ("lanvalidator", Value::Int(validator)),
+        ]);
+    }
+}
+
+fn fill_schemas(description: &Description, rows: &mut Rows) {
+    for (oid, name) in description.numbered_schemas() {
+        rows.add([("oid", oid.into()), ("nspname", name.into()), ("nspowner", OWNER_OID.into())]);
+    }
+}
+
+fn fill_rules(description: &Description, rows: &mut Rows) {
+    for relation in description.relations.iter().filter(|relation| relation.is_view()) {
+        rows.add([
+            ("oid", relation.rule_oid().into()),
+            ("rulename", "_RETURN".into()),
+            ("ev_class", relation.oid.into()),
+            ("ev_type", "1".into()),
+            ("ev_enabled", "O".into()),
+            ("is_instead", true.into()),
+            ("ev_qual", "<>".into()),
+            ("ev_action", "<>".into()),
+        ]);
+    }
+}
+
+fn fill_roles(description: &Description, rows: &mut Rows) {
+    for (oid, name) in description.numbered_roles() {
+        let is_owner = oid == OWNER_OID;
+        rows.add([
+            ("oid", oid.into()),
+            ("rolname", name.into()),
+            ("rolsuper", is_owner.into()),
+            ("rolinherit", true.into()),
+            ("rolcreaterole", is_owner.into()),
+            ("rolcreatedb", is_owner.into()),
+            ("rolcanlogin", true.into()),
+            ("rolreplication", false.into()),
+            ("rolconnlimit", (-1).into()),
+            ("rolpassword", HIDDEN.into()),
+            ("rolbypassrls", is_owner.into()),
+        ]);
+    }
+}
+
+fn fill_role_secrets(description: &Description, rows: &mut Rows) {
+    for (oid, name) in description.numbered_roles() {
+        let is_owner = oid == OWNER_OID;
+        rows.add([
+            ("oid", oid.into()),
+            ("rolname", name.into()),
+            ("rolsuper", is_owner.into()),
+            ("rolinherit", true.into()),
+            ("rolcreaterole", is_owner.into()),
+            ("rolcreatedb", is_owner.into()),
+            ("rolcanlogin", true.into()),
+            ("rolconnlimit", (-1).into()),
+            ("rolbypassrls", is_owner.into()),
+        ]);
+    }
+}
+
+fn fill_users(description: &Description, rows: &mut Rows) {
+    for (oid, name) in description.numbered_roles() {
+        let is_owner = oid == OWNER_OID;
+        rows.add([
+            ("usename", name.into()),
+            ("usesysid", oid.into()),
+            ("usecreatedb", is_owner.into()),
+            ("usesuper", is_owner.into()),
+            ("userepl", false.into()),
+            ("usebypassrls", is_owner.into()),
+            ("passwd", HIDDEN.into()),
+        ]);
+    }
+}
+
+fn fill_tablespaces(_: &Description, rows: &mut Rows) {
+    for (oid, name) in [(DEFAULT_TABLESPACE, "pg_default"), (1664, "pg_global")] {
+        rows.add([("oid", oid.into()), ("spcname", name.into()), ("spcowner", OWNER_OID.into())]);
+    }
+}
+
+/// Only the zone whose rules need no table.
+fn fill_time_zones(_: &Description, rows: &mut Rows) {
+    for name in ["UTC", "Etc/UTC"] {
+        rows.add([
+            ("name", name.into()),
+            ("abbrev", "UTC".into()),
+            ("utc_offset", "00:00:00".into()),
+            ("is_dst", false.into()),
+        ]);
+    }
+}

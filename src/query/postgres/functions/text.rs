@@ -1,0 +1,116 @@
+//! Texts: quoting, and `format`.
+
+use crate::error::{Error, Result, SqlState};
+use crate::model::names::{quote_literal, quote_name};
+use crate::query::postgres::catalog::Value;
+use crate::query::postgres::functions::{Any, Call, Function, Text, VARIADIC};
+
+pub(super) const ALL: &[Function] = &[
+    Function::new("quote_ident", &[&[Text]], "text", |it| Ok(quote_name(it.text(0)).into())).pure(),
+    Function::new("quote_literal", &[&[Any]], "text", literal).pure(),
+    Function::new("quote_nullable", &[&[Any]], "text", nullable).takes_nulls().pure(),
+    Function::new("format", VARIADIC, "text", format_text).takes_nulls().pure(),
+];
+
+/// A value's text, as `format` and concatenation write it.
+pub fn text_of(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(value) => if *value { "t" } else { "f" }.to_owned(),
+        Value::Int(value) | Value::Micros(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::List(items) => {
+            let items = items.iter().map(|it| text_of(it).unwrap_or_else(|| "NULL".to_owned()));
+            format!("{{{}}}", items.collect::<Vec<_>>().join(","))
+        }
+    })
+}
+
+fn literal(call: &Call<'_>) -> Result<Value> {
+    Ok(text_of(call.argument(0)).map(|text| quote_literal(&text)).into())
+}
+
+fn nullable(call: &Call<'_>) -> Result<Value> {
+    let text = text_of(call.argument(0));
+    Ok(text.map_or_else(|| "NULL".to_owned(), |text| quote_literal(&text)).into())
+}
+
+/// `%s`, `%I`, `%L` and `%%`, with positions (`%2$s`); widths are not supported.
+fn format_text(call: &Call<'_>) -> Result<Value> {
+    let Value::Text(pattern) = call.argument(0) else { return Ok(Value::Null) };
+    let mut result = String::new();
+    let mut rest = pattern.as_str();
+    let mut next = 1;
+    while let Some(at) = rest.find('%') {
+        result.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('%') {
+            result.push('%');
+            rest = after;
+            continue;
+        }
+        let digits = rest.find(|it: char| !it.is_ascii_digit()).unwrap_or(rest.len());
+        if digits > 0 && rest[digits..].starts_with('$') {
+            next =
+                rest[..digits].parse().map_err(|_| bad_format("argument number is too large"))?;
+            rest = &rest[digits + 1..];
+        }
+        let Some(kind) = rest.chars().next() else {
+            return Err(bad_format("unterminated format() type specifier"));
+        };
+        let value =
+            call.arguments.get(next).ok_or_else(|| bad_format("too few arguments for format()"))?;
+        result.push_str(&placed(kind, value)?);
+        rest = &rest[kind.len_utf8()..];
+        next += 1;
+    }
+    result.push_str(rest);
+    Ok(result.into())
+}
+
+fn placed(kind: char, value: &Value) -> Result<String> {
+    let text = text_of(value);
+    match kind {
+        's' => Ok(text.unwrap_or_default()),
+        'L' => Ok(text.map_or_else(|| "NULL".to_owned(), |text| quote_literal(&text))),
+        'I' => text.map(|text| quote_name(&text)).ok_or_else(|| {
+            let message = "null values cannot be formatted as an SQL identifier";
+            Error::new(SqlState("22004"), message)
+        }),
+        other => Err(bad_format(&format!("unrecognized format() type specifier \"{other}\""))),
+    }
+}
+
+fn bad_format(message: &str) -> Error {
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::postgres::description::Description;
+
+    fn check(pattern: &str, arguments: &[Value], expected: &str) {
+        let arguments = [&[Value::from(pattern)], arguments].concat();
+        let description = Description::default();
+        let call = Call { description: &description, arguments: &arguments, fields: &[] };
+        let result = format_text(&call).map_or_else(
+            |error| error.to_string(),
+            |value| text_of(&value).unwrap_or_else(|| "null".to_owned()),
+        );
+        assert_eq!(result, expected, "{pattern}");
+    }
+
+    #[test]
+    fn format_places_its_arguments() {
+        check("%s FROM %s", &["a".into(), 1.into()], "a FROM 1");
+        check("%I.%I", &["a b".into(), "c".into()], "\"a b\".c");
+        check("%L %L", &["it's".into(), Value::Null], "'it''s' NULL");
+        check("%2$s %1$s 100%%", &["a".into(), "b".into()], "b a 100%");
+        check("%s", &[], "too few arguments for format()");
+        check("%I", &[Value::Null], "null values cannot be formatted as an SQL identifier");
+        check("%x", &[1.into()], "unrecognized format() type specifier \"x\"");
+        check("%", &[], "unterminated format() type specifier");
+    }
+}

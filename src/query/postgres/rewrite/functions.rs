@@ -1,0 +1,143 @@
+//! Calls of functions: without their schema, under DataFusion's names, with PostgreSQL's result types.
+
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectNamePart, Subscript,
+};
+
+use crate::query::postgres::rewrite::{Rewriter, build};
+
+/// PostgreSQL's names of functions that DataFusion has under another.
+const RENAMED: &[(&str, &str)] = &[
+    ("ceiling", "ceil"),
+    ("char_length", "length"),
+    ("clock_timestamp", "now"),
+    ("every", "bool_and"),
+    ("gen_random_uuid", "uuid"),
+    ("pow", "power"),
+    ("sign", "signum"),
+    ("statement_timestamp", "now"),
+    ("transaction_timestamp", "now"),
+];
+
+/// Functions whose result has fewer bits, or a sign more, in PostgreSQL.
+const NARROWED: &[(&str, DataType)] = &[
+    ("array_length", DataType::Integer(None)),
+    ("array_ndims", DataType::Integer(None)),
+    ("array_position", DataType::Integer(None)),
+    ("cardinality", DataType::Integer(None)),
+    ("dense_rank", DataType::BigInt(None)),
+    ("ntile", DataType::Integer(None)),
+    ("rank", DataType::BigInt(None)),
+    ("row_number", DataType::BigInt(None)),
+];
+
+/// Schemas whose functions need no qualification.
+fn is_system_schema(name: &str) -> bool {
+    name == "pg_catalog" || name == "information_schema"
+}
+
+/// Takes a system schema off a name.
+pub fn strip_schema(name: &mut sqlparser::ast::ObjectName) {
+    let schema = name.0.len().checked_sub(2).and_then(|at| name.0[at].as_ident());
+    if schema.map(build::folded).is_some_and(|schema| is_system_schema(&schema)) {
+        let last = name.0.pop().expect("the name has two parts");
+        name.0 = vec![last];
+    }
+}
+
+/// The type to which a call's result is to be cast.
+pub fn narrowed(expr: &Expr) -> Option<&'static DataType> {
+    let Expr::Function(function) = expr else { return None };
+    let name = build::function_name(function);
+    NARROWED.iter().find(|(narrow, _)| *narrow == name).map(|(_, data_type)| data_type)
+}
+
+/// Rewrites one call. True if the result is to be looked at again.
+pub fn rewrite(expr: &mut Expr) -> bool {
+    let Expr::Function(function) = expr else { return false };
+    strip_schema(&mut function.name);
+    let name = build::function_name(function);
+    if let Some((_, renamed)) = RENAMED.iter().find(|(own, _)| *own == name) {
+        function.name = build::object(renamed);
+    }
+    let replaced = match name.as_str() {
+        "mod" => binary(function, BinaryOperator::Modulo),
+        "_pg_truetypid" => of_attribute(function, "atttypid"),
+        "_pg_truetypmod" => of_attribute(function, "atttypmod"),
+        _ => None,
+    };
+    replaced.map(|new| *expr = new).is_some()
+}
+
+fn binary(function: &mut Function, op: BinaryOperator) -> Option<Expr> {
+    if build::arguments(function)?.len() != 2 {
+        return None;
+    }
+    let mut arguments = build::take_arguments(function)?.into_iter();
+    let (left, right) = (arguments.next()?, arguments.next()?);
+    let nested = |expr| Box::new(Expr::Nested(Box::new(expr)));
+    Some(Expr::Nested(Box::new(Expr::BinaryOp { left: nested(left), op, right: nested(right) })))
+}
+
+/// `_pg_truetypid(a, t)` looks through domains, of which there are none.
+fn of_attribute(function: &Function, column: &str) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let alias = match list.args.first()? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(alias))) => alias.clone(),
+        FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => {
+            name.0.last().and_then(ObjectNamePart::as_ident)?.clone()
+        }
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::QualifiedWildcard(name, _))) => {
+            name.0.last().and_then(ObjectNamePart::as_ident)?.clone()
+        }
+        _ => return None,
+    };
+    Some(Expr::CompoundIdentifier(vec![alias, Ident::new(column)]))
+}
+
+/// Rewrites `vector[i]`, which counts from 0, and `(row).field`. True if it was one.
+pub fn rewrite_access(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return false };
+    if let (Expr::Nested(_), [AccessExpr::Dot(Expr::Identifier(field))]) =
+        (&**root, access_chain.as_slice())
+    {
+        let field = build::string(&build::folded(field));
+        *expr = build::call("get_field", vec![build::take(root), field]);
+        return true;
+    }
+    let Some(AccessExpr::Subscript(Subscript::Index { index })) = access_chain.last() else {
+        return false;
+    };
+    let Some(column) = column_of(root, &access_chain[..access_chain.len() - 1]) else {
+        return false;
+    };
+    let ty = rewriter.column_type(&column);
+    if !ty.is_some_and(|ty| matches!(ty.name(), "int2vector" | "oidvector")) {
+        return false;
+    }
+    let position = Expr::BinaryOp {
+        left: Box::new(Expr::Nested(Box::new(index.clone()))),
+        op: BinaryOperator::Plus,
+        right: Box::new(build::number(1)),
+    };
+    *expr = build::call("array_element", vec![column, position]);
+    true
+}
+
+/// The column that a root and the names after it are.
+fn column_of(root: &Expr, names: &[AccessExpr]) -> Option<Expr> {
+    let mut path = match build::bare(root) {
+        Expr::Identifier(name) => vec![name.clone()],
+        Expr::CompoundIdentifier(path) => path.clone(),
+        _ => return None,
+    };
+    for access in names {
+        let AccessExpr::Dot(Expr::Identifier(name)) = access else { return None };
+        path.push(name.clone());
+    }
+    match path.len() {
+        1 => path.pop().map(Expr::Identifier),
+        _ => Some(Expr::CompoundIdentifier(path)),
+    }
+}

@@ -1,0 +1,105 @@
+//! SELECT lists: columns that are shown as names, system columns, and functions that give many rows.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Query, Select, SelectItem, VisitMut, VisitorMut};
+
+use crate::query::postgres::rewrite::{Rewriter, build, casts, outputs, relations};
+
+/// Functions that give one row per element of a list.
+const SETS: &[&str] = &["generate_series", "generate_subscripts", "_pg_expandarray"];
+
+/// Rewrites the items of a SELECT, which have their names by now.
+pub fn rewrite(rewriter: &Rewriter<'_>, select: &mut Select) {
+    for item in &mut select.projection {
+        let (expr, alias) = match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let alias = build::ident(&outputs::name(expr));
+                (expr, alias)
+            }
+            SelectItem::ExprWithAlias { expr, alias } => (expr, alias.clone()),
+            _ => continue,
+        };
+        let is_changed = show(rewriter, expr);
+        let _ = expr.visit(&mut Unnest { query_depth: 0, is_inside: false });
+        if is_changed {
+            let expr = std::mem::replace(expr, build::null());
+            *item = SelectItem::ExprWithAlias { expr, alias };
+        }
+    }
+}
+
+/// A name of an object shows as text; a system column is not there to be selected.
+fn show(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
+    if let Some(name) = rewriter.object_column(expr) {
+        *expr = build::call(&format!("{name}out"), vec![build::take(expr)]);
+        return true;
+    }
+    casts::show(expr) || system_column(rewriter, expr)
+}
+
+/// `tableoid` is the number of the relation, and `xmin` and its like are all 1: rows have one version.
+pub fn system_column(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
+    let (qualifier, column) = match &*expr {
+        Expr::Identifier(column) => (None, build::folded(column)),
+        Expr::CompoundIdentifier(names) => match names.as_slice() {
+            [.., qualifier, column] => (Some(build::folded(qualifier)), build::folded(column)),
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let is_version = matches!(column.as_str(), "xmin" | "xmax" | "cmin" | "cmax");
+    if !is_version && column != "tableoid" {
+        return false;
+    }
+    if rewriter.column_type(expr).is_some() {
+        return false;
+    }
+    let Some(oid) = rewriter.relation_oid(qualifier.as_deref()) else { return false };
+    let number = if is_version { 1 } else { i64::from(oid) };
+    *expr = build::call("oidin", vec![build::number(number)]);
+    true
+}
+
+/// Puts `unnest` around functions that give lists here and rows in PostgreSQL.
+struct Unnest {
+    query_depth: usize,
+    is_inside: bool,
+}
+
+impl VisitorMut for Unnest {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.query_depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.query_depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let is_inside = std::mem::take(&mut self.is_inside);
+        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+        let name = build::function_name(function);
+        if self.query_depth > 0 {
+            return ControlFlow::Continue(());
+        }
+        if name == "generate_subscripts"
+            && let Some(arguments) = build::take_arguments(function)
+        {
+            let bounds = relations::subscript_bounds(arguments);
+            *expr = build::call("generate_series", bounds);
+        }
+        if SETS.contains(&name.as_str()) && !is_inside {
+            let taken = std::mem::replace(expr, build::null());
+            *expr = build::call("unnest", vec![taken]);
+            self.is_inside = true;
+        } else if name == "unnest" {
+            self.is_inside = true;
+        }
+        ControlFlow::Continue(())
+    }
+}

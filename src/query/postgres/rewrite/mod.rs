@@ -1,0 +1,253 @@
+//! PostgreSQL's SQL as DataFusion's planner understands it.
+//!
+//! [`rewrite`] walks a parsed statement once, from the outside in. At each SELECT it names the output
+//! ([`outputs`]), at each relation it finds the catalog ([`relations`]), and at each expression it tries the
+//! rewrites of [`casts`], [`operators`], [`functions`] and [`subqueries`] until none applies. The result is
+//! planned like any statement, and rewriting it again changes nothing.
+
+use std::cell::OnceCell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use sqlparser::ast::{
+    Expr, Fetch, LimitClause, Query, Select, SelectItem, SetExpr, Statement, TableFactor, VisitMut,
+    VisitorMut,
+};
+
+use crate::error::{Error, Result};
+use crate::query::postgres::description::{Description, Source};
+use crate::query::postgres::types::PgType;
+
+mod build;
+mod casts;
+mod data_types;
+mod functions;
+mod items;
+mod literals;
+mod nesting;
+mod operators;
+mod outputs;
+mod relations;
+mod scope;
+mod subqueries;
+
+pub use nesting::NESTING_MAX;
+pub use outputs::shown_name;
+
+use scope::Scope;
+
+/// What a rewritten statement needs to be shown with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The names of the output columns. `None` if a `*` brings some: then each is the plan's own name
+    /// without its suffix ([`shown_name`]).
+    pub output_names: Option<Vec<Option<String>>>,
+}
+
+/// Rewrites a parsed statement so that DataFusion understands it and answers as PostgreSQL would.
+///
+/// # Errors
+/// `54001` if it is nested too deeply; `42P01`, `42704` and the like if a literal names no object; `0A000`
+/// for a form that there is no way to plan.
+pub fn rewrite(statement: &mut Statement, source: &dyn Source) -> Result<Rewritten> {
+    let mut rewriter = Rewriter::new(source);
+    let mut output_names = None;
+    if let Statement::Query(query) = statement {
+        output_names = outputs::names(query);
+        name_top(query);
+    }
+    match statement.visit(&mut rewriter) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(Rewritten { output_names }),
+    }
+}
+
+/// Names the rows of the statement itself, and gives its literals their types.
+fn name_top(query: &mut Query) {
+    for select in outputs::leaves(query) {
+        outputs::name_items(select, true);
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                literals::narrow(expr);
+            }
+        }
+    }
+    if let SetExpr::Values(values) = &mut *query.body {
+        values.rows.iter_mut().for_each(|row| row.iter_mut().for_each(literals::narrow));
+    }
+}
+
+/// The state of one walk over a statement.
+struct Rewriter<'a> {
+    source: &'a dyn Source,
+    described: OnceCell<Arc<Description>>,
+    scopes: Vec<Scope>,
+    /// Names of the common table expressions of each query around this place.
+    ctes: Vec<Vec<String>>,
+    depth: nesting::Depth,
+    /// Whether the expression to be visited next has its cast around it already.
+    is_narrowed: bool,
+}
+
+impl<'a> Rewriter<'a> {
+    fn new(source: &'a dyn Source) -> Self {
+        Self {
+            source,
+            described: OnceCell::new(),
+            scopes: Vec::new(),
+            ctes: Vec::new(),
+            depth: nesting::Depth::default(),
+            is_narrowed: false,
+        }
+    }
+
+    /// What exists; asked once per statement.
+    fn description(&self) -> Arc<Description> {
+        Arc::clone(self.described.get_or_init(|| self.source.describe()))
+    }
+
+    fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    fn is_cte(&self, name: &str) -> bool {
+        self.ctes.iter().flatten().any(|cte| cte == name)
+    }
+
+    fn column_type(&self, expr: &Expr) -> Option<PgType> {
+        if !matches!(build::bare(expr), Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+            return None;
+        }
+        scope::column_type(&self.scopes, expr, &self.description())
+    }
+
+    /// The `reg*` type of a column that holds numbers of objects and shows their names.
+    fn object_column(&self, expr: &Expr) -> Option<&'static str> {
+        match self.column_type(expr)?.name() {
+            "regproc" => Some("regproc"),
+            "regtype" => Some("regtype"),
+            "regclass" => Some("regclass"),
+            _ => None,
+        }
+    }
+
+    /// The number of a relation in reach: the one of that alias, or the first.
+    fn relation_oid(&self, qualifier: Option<&str>) -> Option<u32> {
+        let mut entries = self.scopes.iter().rev().flat_map(|scope| scope.entries.iter());
+        let entry = entries.find(|entry| qualifier.is_none_or(|name| entry.alias == name))?;
+        entry.oid(&self.description())
+    }
+
+    fn push_scope(&mut self, select: &Select) {
+        let scope = Scope::of(select, &|name| self.is_cte(name));
+        self.scopes.push(scope);
+    }
+
+    fn rewrite_select(&mut self, select: &mut Select) {
+        outputs::name_items(select, false);
+        if subqueries::is_empty_select(self, select) {
+            subqueries::drop_subqueries(&mut select.projection);
+        }
+        subqueries::count_in_items(self, &mut select.projection);
+        items::rewrite(self, select);
+    }
+
+    /// Tries each kind of rewrite once. True if the result is to be looked at again.
+    fn rewrite_expr(&mut self, expr: &mut Expr) -> Result<bool> {
+        if functions::rewrite(expr) {
+            return Ok(true);
+        }
+        if let Some(data_type) = functions::narrowed(expr)
+            && !self.is_narrowed
+        {
+            let taken = std::mem::replace(expr, build::null());
+            *expr = build::cast(taken, data_type.clone());
+            return Ok(true);
+        }
+        self.is_narrowed = matches!(&*expr, Expr::Cast { expr: inner, data_type, .. }
+            if functions::narrowed(inner) == Some(data_type));
+        Ok(casts::rewrite(self, expr)?
+            || operators::rewrite(self, expr)?
+            || functions::rewrite_access(self, expr)
+            || items::system_column(self, expr)
+            || subqueries::rewrite(self, expr))
+    }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is `LIMIT n`.
+fn fetch_to_limit(query: &mut Query) -> Result<()> {
+    let Some(Fetch { with_ties, percent, quantity }) = query.fetch.take() else { return Ok(()) };
+    if with_ties || percent {
+        return Err(Error::unsupported("FETCH with PERCENT or WITH TIES is not supported"));
+    }
+    let count = quantity.unwrap_or_else(|| build::number(1));
+    let offset = match query.limit_clause.take() {
+        Some(LimitClause::LimitOffset { offset, .. }) => offset,
+        _ => None,
+    };
+    query.limit_clause =
+        Some(LimitClause::LimitOffset { limit: Some(count), offset, limit_by: Vec::new() });
+    Ok(())
+}
+
+fn flow(result: Result<()>) -> ControlFlow<Error> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+impl VisitorMut for Rewriter<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        flow(self.depth.enter())?;
+        let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.ctes.push(ctes.map(|cte| build::folded(&cte.alias.name)).collect());
+        match &*query.body {
+            SetExpr::Select(select) => self.push_scope(select),
+            _ => self.scopes.push(Scope::default()),
+        }
+        flow(fetch_to_limit(query))
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.depth.leave();
+        self.ctes.pop();
+        self.scopes.pop();
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        self.push_scope(select);
+        self.rewrite_select(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<Error> {
+        self.scopes.pop();
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        relations::rewrite(self, factor);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        flow(self.depth.enter())?;
+        nesting::balance(expr);
+        loop {
+            match self.rewrite_expr(expr) {
+                Ok(true) => {}
+                Ok(false) => return ControlFlow::Continue(()),
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
+    }
+
+    fn post_visit_expr(&mut self, _: &mut Expr) -> ControlFlow<Error> {
+        self.depth.leave();
+        ControlFlow::Continue(())
+    }
+}

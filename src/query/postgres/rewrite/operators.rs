@@ -1,0 +1,143 @@
+//! Operators: named with their schema, on arrays, and between objects and their names.
+
+use sqlparser::ast::{BinaryOperator, Expr};
+
+use crate::error::Result;
+use crate::query::postgres::functions::names;
+use crate::query::postgres::rewrite::{Rewriter, build, casts, data_types};
+
+/// Rewrites one operator. True if the result is to be looked at again.
+pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
+    match expr {
+        Expr::Collate { expr: inner, .. } => {
+            *expr = build::take(inner);
+            Ok(true)
+        }
+        Expr::BinaryOp { left, op, right } => {
+            name_operator(op);
+            if is_comparison(op) {
+                compare(rewriter, left, right)?;
+                compare(rewriter, right, left)?;
+            }
+            Ok(false)
+        }
+        Expr::AnyOp { left, compare_op, right, .. } => {
+            name_operator(compare_op);
+            type_array(rewriter, left, right);
+            Ok(expand(expr))
+        }
+        Expr::AllOp { left, compare_op, right } => {
+            name_operator(compare_op);
+            type_array(rewriter, left, right);
+            Ok(expand(expr))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// `OPERATOR(pg_catalog.~)` is `~`.
+fn name_operator(op: &mut BinaryOperator) {
+    let BinaryOperator::PGCustomBinaryOperator(names) = op else { return };
+    let plain = match names.last().map(String::as_str) {
+        Some("=") => BinaryOperator::Eq,
+        Some("<>" | "!=") => BinaryOperator::NotEq,
+        Some("<") => BinaryOperator::Lt,
+        Some("<=") => BinaryOperator::LtEq,
+        Some(">") => BinaryOperator::Gt,
+        Some(">=") => BinaryOperator::GtEq,
+        Some("~") => BinaryOperator::PGRegexMatch,
+        Some("~*") => BinaryOperator::PGRegexIMatch,
+        Some("!~") => BinaryOperator::PGRegexNotMatch,
+        Some("!~*") => BinaryOperator::PGRegexNotIMatch,
+        Some("~~") => BinaryOperator::PGLikeMatch,
+        Some("~~*") => BinaryOperator::PGILikeMatch,
+        Some("!~~") => BinaryOperator::PGNotLikeMatch,
+        Some("!~~*") => BinaryOperator::PGNotILikeMatch,
+        Some("||") => BinaryOperator::StringConcat,
+        Some("+") => BinaryOperator::Plus,
+        Some("-") => BinaryOperator::Minus,
+        Some("*") => BinaryOperator::Multiply,
+        Some("/") => BinaryOperator::Divide,
+        Some("%") => BinaryOperator::Modulo,
+        Some("@>") => BinaryOperator::AtArrow,
+        Some("<@") => BinaryOperator::ArrowAt,
+        _ => return,
+    };
+    *op = plain;
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
+
+/// A literal takes the type of the column that it is compared with, where DataFusion would not.
+fn compare(rewriter: &Rewriter<'_>, column: &Expr, other: &mut Expr) -> Result<()> {
+    let Some(text) = build::literal_text(other) else { return Ok(()) };
+    if let Some(name) = rewriter.object_column(column) {
+        names::check(&rewriter.description(), name, text)?;
+        *other = build::call(&format!("{name}in"), vec![build::take(other)]);
+        return Ok(());
+    }
+    if text.starts_with('{')
+        && let Some(ty) = rewriter.column_type(column)
+        && ty.element().is_some()
+        && let Some(array) = casts::array_expr(text)
+    {
+        *other = build::cast(array, data_types::of(ty));
+    }
+    Ok(())
+}
+
+/// The array of `= ANY` gets its type from the left side, where it has none of its own.
+fn type_array(rewriter: &Rewriter<'_>, left: &Expr, right: &mut Expr) {
+    let element = match rewriter.column_type(left) {
+        Some(ty) => Some(data_types::of(ty.array())),
+        None if build::literal_text(left).is_some() => {
+            Some(data_types::of(crate::query::postgres::types::PgType::TEXT.array()))
+        }
+        None => None,
+    };
+    let is_placeholder = build::is_placeholder(build::bare(right));
+    let literal = build::literal_text(build::bare(right)).and_then(casts::array_expr);
+    match (element, literal) {
+        (Some(array), Some(literal)) => *right = build::cast(literal, array),
+        (None, Some(literal)) => *right = literal,
+        (Some(array), None) if is_placeholder => *right = build::cast(build::take(right), array),
+        _ => {}
+    }
+}
+
+/// `x ~ ANY (ARRAY[a, b])` is `x ~ a OR x ~ b`, for operators that DataFusion has no ANY for.
+fn expand(expr: &mut Expr) -> bool {
+    let (left, op, right, joint) = match expr {
+        Expr::AnyOp { left, compare_op, right, .. } => {
+            (left, compare_op, right, BinaryOperator::Or)
+        }
+        Expr::AllOp { left, compare_op, right } => (left, compare_op, right, BinaryOperator::And),
+        _ => return false,
+    };
+    if is_comparison(op) {
+        return false;
+    }
+    let items = match build::bare(right) {
+        Expr::Array(array) => array.elem.clone(),
+        Expr::Function(function) if build::function_name(function) == "make_array" => {
+            build::arguments(function).unwrap_or_default().into_iter().cloned().collect()
+        }
+        _ => return false,
+    };
+    let terms = items.into_iter().map(|item| Expr::BinaryOp {
+        left: left.clone(),
+        op: op.clone(),
+        right: Box::new(item),
+    });
+    let none = build::boolean(joint == BinaryOperator::And);
+    let all = terms.reduce(|left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: joint.clone(),
+        right: Box::new(right),
+    });
+    *expr = Expr::Nested(Box::new(all.unwrap_or(none)));
+    true
+}

@@ -1,0 +1,126 @@
+//! FROM lists: catalog relations without their schema, and functions as relations.
+
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, SelectItem,
+    TableAlias, TableAliasColumnDef, TableFactor,
+};
+
+use crate::query::postgres::catalog;
+use crate::query::postgres::functions;
+use crate::query::postgres::rewrite::functions::strip_schema;
+use crate::query::postgres::rewrite::{Rewriter, build};
+
+/// Functions of the session itself that clients use as relations; the others are listed in `functions`.
+const SCALARS: &[&str] = &["now", "current_date", "current_timestamp", "set_config"];
+
+/// Rewrites one relation of a FROM list.
+pub fn rewrite(rewriter: &Rewriter<'_>, factor: &mut TableFactor) {
+    match factor {
+        TableFactor::Table { name, args: None, .. } => qualify(rewriter, name),
+        TableFactor::Table { .. } | TableFactor::Function { .. } => rewrite_call(factor),
+        TableFactor::UNNEST { alias: Some(alias), array_exprs, .. } => {
+            name_column(alias, array_exprs.len());
+        }
+        _ => {}
+    }
+}
+
+/// `pg_class` is `pg_catalog.pg_class`, unless a CTE is called so.
+fn qualify(rewriter: &Rewriter<'_>, name: &mut ObjectName) {
+    if let [ObjectNamePart::Identifier(only)] = name.0.as_slice() {
+        let folded = build::folded(only);
+        if catalog::by_name("pg_catalog", &folded).is_some() && !rewriter.is_cte(&folded) {
+            name.0.insert(0, ObjectNamePart::Identifier(Ident::new("pg_catalog")));
+        }
+    }
+}
+
+/// `f(...) AS x` has one column, and it is called `x`.
+fn name_column(alias: &mut TableAlias, count: usize) {
+    if alias.columns.is_empty() && count == 1 {
+        alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+    }
+}
+
+fn alias_of(name: &str) -> TableAlias {
+    TableAlias { explicit: true, name: Ident::new(name), columns: Vec::new(), at: None }
+}
+
+fn rewrite_call(factor: &mut TableFactor) {
+    let (name, args, alias) = match factor {
+        TableFactor::Table { name, args: Some(args), alias, .. } => (name, &mut args.args, alias),
+        TableFactor::Function { name, args, alias, .. } => (name, args, alias),
+        _ => return,
+    };
+    strip_schema(name);
+    let function = match build::parts(name).as_deref() {
+        Some([function]) => function.clone(),
+        _ => return,
+    };
+    match function.as_str() {
+        "unnest" => *factor = unnest(std::mem::take(args), alias.take()),
+        "generate_series" => {
+            name_column(alias.get_or_insert_with(|| alias_of("generate_series")), 1);
+        }
+        "generate_subscripts" => {
+            name_column(alias.get_or_insert_with(|| alias_of("generate_subscripts")), 1);
+            subscripts(name, args);
+        }
+        scalar if functions::is_scalar_function(scalar) || SCALARS.contains(&scalar) => {
+            let alias = alias.take().unwrap_or_else(|| alias_of(scalar));
+            *factor = scalar_relation(scalar, std::mem::take(args), alias);
+        }
+        _ => {}
+    }
+}
+
+fn expressions(args: Vec<FunctionArg>) -> Vec<Expr> {
+    let expressions = args.into_iter().filter_map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    });
+    expressions.collect()
+}
+
+fn unnest(args: Vec<FunctionArg>, alias: Option<TableAlias>) -> TableFactor {
+    let array_exprs = expressions(args);
+    let mut alias = alias.unwrap_or_else(|| alias_of("unnest"));
+    name_column(&mut alias, array_exprs.len());
+    TableFactor::UNNEST {
+        alias: Some(alias),
+        array_exprs,
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: false,
+    }
+}
+
+/// `generate_subscripts(array, 1)` counts the array's positions.
+fn subscripts(name: &mut ObjectName, args: &mut Vec<FunctionArg>) {
+    let bounds = subscript_bounds(expressions(std::mem::take(args)));
+    *name = build::object("generate_series");
+    *args = bounds.into_iter().map(|it| FunctionArg::Unnamed(FunctionArgExpr::Expr(it))).collect();
+}
+
+/// The least and the greatest subscript of an array.
+pub fn subscript_bounds(arguments: Vec<Expr>) -> Vec<Expr> {
+    let bound = |name| build::call(name, arguments.clone());
+    vec![bound("array_lower"), bound("array_upper")]
+}
+
+/// `FROM version()` is `FROM (SELECT version())`.
+fn scalar_relation(function: &str, args: Vec<FunctionArg>, mut alias: TableAlias) -> TableFactor {
+    name_column(&mut alias, 1);
+    let mut subquery: Query = build::query("SELECT 1");
+    if let Some(select) = build::only_select_mut(&mut subquery) {
+        let call = build::call(function, expressions(args));
+        let own = build::ident(function);
+        select.projection = vec![SelectItem::ExprWithAlias { expr: call, alias: own }];
+    }
+    TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(subquery),
+        alias: Some(alias),
+        sample: None,
+    }
+}

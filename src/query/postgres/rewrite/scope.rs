@@ -1,0 +1,162 @@
+//! Which relations a name can mean at a place in a statement, and the types of their columns.
+
+use sqlparser::ast::{Expr, Ident, ObjectName, Select, TableFactor, TableWithJoins};
+
+use crate::query::postgres::catalog;
+use crate::query::postgres::description::Description;
+use crate::query::postgres::rewrite::build;
+use crate::query::postgres::types::PgType;
+
+/// A relation in a FROM list.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name by which columns are qualified.
+    pub alias: String,
+    /// Schema and name, unless it is a subquery or a function.
+    pub relation: Option<(String, String)>,
+}
+
+/// The relations of one SELECT.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// In the order of the FROM list.
+    pub entries: Vec<Entry>,
+}
+
+/// Schema and name of a relation that is named like this; catalog relations need no schema.
+pub fn resolve(name: &ObjectName, is_cte: &dyn Fn(&str) -> bool) -> Option<(String, String)> {
+    match build::parts(name)?.as_slice() {
+        [name] if is_cte(name) => None,
+        [name] if catalog::by_name("pg_catalog", name).is_some() => {
+            Some(("pg_catalog".to_owned(), name.clone()))
+        }
+        [name] => Some((String::new(), name.clone())),
+        [schema, name] | [_, schema, name] => Some((schema.clone(), name.clone())),
+        _ => None,
+    }
+}
+
+impl Scope {
+    /// The relations of a SELECT.
+    pub fn of(select: &Select, is_cte: &dyn Fn(&str) -> bool) -> Self {
+        let mut scope = Self::default();
+        select.from.iter().for_each(|table| scope.add_joined(table, is_cte));
+        scope
+    }
+
+    fn add_joined(&mut self, table: &TableWithJoins, is_cte: &dyn Fn(&str) -> bool) {
+        self.add(&table.relation, is_cte);
+        table.joins.iter().for_each(|join| self.add(&join.relation, is_cte));
+    }
+
+    fn add(&mut self, factor: &TableFactor, is_cte: &dyn Fn(&str) -> bool) {
+        let (alias, relation) = match factor {
+            TableFactor::Table { name, alias, args: None, .. } => {
+                let last = name.0.last().and_then(|part| part.as_ident()).map(build::folded);
+                (alias.as_ref().map(|it| build::folded(&it.name)).or(last), resolve(name, is_cte))
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                return self.add_joined(table_with_joins, is_cte);
+            }
+            TableFactor::Table { alias, .. }
+            | TableFactor::Derived { alias, .. }
+            | TableFactor::Function { alias, .. }
+            | TableFactor::UNNEST { alias, .. }
+            | TableFactor::NestedJoin { alias, .. } => {
+                (alias.as_ref().map(|it| build::folded(&it.name)), None)
+            }
+            _ => (None, None),
+        };
+        self.entries.push(Entry { alias: alias.unwrap_or_default(), relation });
+    }
+
+    /// Whether a qualifier means one of these relations.
+    pub fn has(&self, alias: &str) -> bool {
+        self.entries.iter().any(|entry| entry.alias == alias)
+    }
+}
+
+impl Entry {
+    /// Its columns, if it is a relation that exists.
+    pub fn columns(&self, description: &Description) -> Option<Vec<(String, PgType)>> {
+        let (schema, name) = self.relation.as_ref()?;
+        if let Some(relation) = catalog::by_name(schema, name) {
+            let columns = relation.columns.iter();
+            return Some(columns.map(|it| (it.name.to_owned(), it.ty)).collect());
+        }
+        let oid = self.oid(description)?;
+        let columns = description.relation(oid)?.columns.iter();
+        Some(columns.map(|it| (it.name.clone(), it.ty)).collect())
+    }
+
+    /// Its number in `pg_class`.
+    pub fn oid(&self, description: &Description) -> Option<u32> {
+        let (schema, name) = self.relation.as_ref()?;
+        description.class_oid((!schema.is_empty()).then_some(schema), name)
+    }
+}
+
+/// The type of the column that an expression names, looked up from the innermost scope outwards.
+pub fn column_type(scopes: &[Scope], expr: &Expr, description: &Description) -> Option<PgType> {
+    let (qualifier, column) = match build::bare(expr) {
+        Expr::Identifier(column) => (None, build::folded(column)),
+        Expr::CompoundIdentifier(names) => {
+            let [.., qualifier, column] = names.as_slice() else { return None };
+            (Some(build::folded(qualifier)), build::folded(column))
+        }
+        _ => return None,
+    };
+    for scope in scopes.iter().rev() {
+        let mut entries = scope.entries.iter();
+        let mut matching =
+            entries.by_ref().filter(|it| qualifier.as_ref().is_none_or(|name| it.alias == *name));
+        let mut is_unknown = false;
+        for entry in matching.by_ref() {
+            match entry.columns(description) {
+                Some(columns) => {
+                    if let Some((_, ty)) = columns.into_iter().find(|(name, _)| *name == column) {
+                        return Some(ty);
+                    }
+                }
+                None => is_unknown = true,
+            }
+        }
+        if is_unknown || (qualifier.is_some() && scope.has(qualifier.as_deref()?)) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Whether the query refers to a relation outside of it, as far as names tell.
+pub fn is_outer(
+    names: &[Ident],
+    inner: &[Scope],
+    outer: &[Scope],
+    description: &Description,
+) -> bool {
+    match names {
+        [column] => {
+            let column = build::folded(column);
+            let has = |scope: &Scope| {
+                scope.entries.iter().any(|entry| {
+                    let columns = entry.columns(description);
+                    columns.is_none_or(|it| it.iter().any(|(name, _)| *name == column))
+                })
+            };
+            let known = |scope: &Scope| {
+                scope.entries.iter().any(|entry| {
+                    let columns = entry.columns(description).unwrap_or_default();
+                    columns.iter().any(|(name, _)| *name == column)
+                })
+            };
+            !inner.iter().any(has) && outer.iter().any(known)
+        }
+        [.., qualifier, _] => {
+            let qualifier = build::folded(qualifier);
+            !inner.iter().any(|scope| scope.has(&qualifier))
+                && outer.iter().any(|scope| scope.has(&qualifier))
+        }
+        [] => false,
+    }
+}
