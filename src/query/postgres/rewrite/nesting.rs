@@ -84,11 +84,9 @@ fn joined(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
         let mut iterator = terms.into_iter();
         while let Some(left) = iterator.next() {
             pairs.push(match iterator.next() {
-                Some(right) => Expr::BinaryOp {
-                    left: Box::new(left),
-                    op: op.clone(),
-                    right: Box::new(right),
-                },
+                Some(right) => {
+                    Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) }
+                }
                 None => left,
             });
         }
