@@ -253,7 +253,10 @@ fn schema_of(plan: &MergePlan) -> SchemaRef {
     let names = DataType::List(Arc::new(Field::new("item", DataType::Utf8View, true)));
     let id = "the person: the smallest identity_id of the graph";
     let mut fields = vec![commented("profile_id", DataType::Int64, false, id)];
-    fields.extend(plan.fields());
+    fields.extend(plan.fields().into_iter().enumerate().map(|(at, field)| {
+        let comment = format!("attribute, merged by {}", plan.strategy_name(at));
+        commented(field.name(), field.data_type().clone(), true, &comment)
+    }));
     fields.extend([
         count("identity_count", "identities of the graph"),
         count("fragment_count", "accepted rows, events included"),

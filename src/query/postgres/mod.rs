@@ -27,7 +27,7 @@ mod psql_tests;
 mod testing;
 
 pub use description::{
-    DATABASE_OID, Description, FunctionEntry, POSTGRESQL_VERSION, RELATION_OID_MAX, RELATION_OID_MIN, Relation,
+    DATABASE_OID, Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation,
     RelationColumn, RelationKind, SessionEntry, Setting, Source,
 };
 pub use rewrite::{Rewritten, rewrite};

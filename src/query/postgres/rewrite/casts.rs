@@ -17,19 +17,13 @@ fn object_cast(expr: &Expr) -> Option<&'static str> {
 }
 
 /// Turns `x::regclass` into the name that it shows as, where it is shown. True if it was one.
-///
-/// # Errors
-/// If a literal names no object.
-pub fn show(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
-    let Some(name) = object_cast(expr) else { return Ok(false) };
+pub fn show(expr: &mut Expr) -> bool {
+    let Some(name) = object_cast(expr) else { return false };
     let mut taken = build::take(expr);
     if let Expr::Cast { expr: inner, .. } = &mut taken {
-        if let Some(text) = build::literal_text(inner) {
-            names::check(&rewriter.description(), name, text)?;
-        }
         *expr = build::call(&format!("{name}out"), vec![build::take(inner)]);
     }
-    Ok(true)
+    true
 }
 
 /// Rewrites one cast. True if the result is to be looked at again.
@@ -38,7 +32,7 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
         return Ok(rewrite_typed(typed).map(|cast| *expr = cast).is_some());
     }
     let Expr::Cast { expr: inner, data_type, .. } = expr else { return Ok(false) };
-    if data_types::is_text(data_type) && shows_object(rewriter, inner)? {
+    if data_types::is_text(data_type) && shows_object(rewriter, inner) {
         *expr = build::take(inner);
         return Ok(true);
     }
@@ -61,12 +55,12 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
 }
 
 /// Whether casting this to text means showing an object's name; if so, it is made to do that.
-fn shows_object(rewriter: &Rewriter<'_>, inner: &mut Expr) -> Result<bool> {
+fn shows_object(rewriter: &Rewriter<'_>, inner: &mut Expr) -> bool {
     if let Some(name) = rewriter.object_column(inner) {
         *inner = build::call(&format!("{name}out"), vec![build::take(inner)]);
-        return Ok(true);
+        return true;
     }
-    show(rewriter, inner)
+    show(inner)
 }
 
 fn to_object(rewriter: &Rewriter<'_>, name: &str, inner: &mut Expr) -> Result<Expr> {
