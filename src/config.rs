@@ -1,6 +1,6 @@
 //! The command line: from what was typed to a checked [`Config`], in two steps.
 //!
-//! Low: [`typed`] collects what was said of each setting of [`setting::ALL`], by a flag, else by an
+//! Low: `typed` collects what was said of each setting of `setting::ALL`, by a flag, else by an
 //! environment variable, else in the configuration file, as text with its origin. High: [`Config`] and
 //! [`Command`], whose types can be trusted from then on. Only `main` calls this, and hands in the
 //! environment and the files, so that nothing here reads either; `server` gets the result.

@@ -3,7 +3,7 @@
 //! Two runtimes: one accepts connections and speaks the protocol; the other, which belongs to
 //! `query::session`, plans and runs on threads with big stacks, so that a heavy report delays no
 //! log-in. At the end the listener stops first, then sessions, then the engine, which flushes its log.
-//! [`sample`] is for `demo`, [`console`] for what needs no server.
+//! `sample` is for `demo`, `console` for what needs no server.
 
 mod console;
 mod sample;

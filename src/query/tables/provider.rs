@@ -108,7 +108,8 @@ impl CatalogProvider for Catalog {
     }
 }
 
-/// A virtual table as DataFusion sees it: planned once, bound to a snapshot when it is executed.
+/// A virtual table as DataFusion sees it: its columns are those of the snapshot at planning, its
+/// rows those of the snapshot pinned when the physical plan is made.
 pub struct Provider {
     binding: Arc<Binding>,
     name: String,
