@@ -126,10 +126,8 @@ impl Provider {
     ) -> Result<Self> {
         let snapshot = binding.snapshot();
         let schema = table.bound_schema(binding, &snapshot).map_err(external)?;
-        let described = [
-            (COMMENT.to_owned(), table.comment()),
-            (KEY.to_owned(), table.key().join(",")),
-        ];
+        let described =
+            [(COMMENT.to_owned(), table.comment()), (KEY.to_owned(), table.key().join(","))];
         let schema = Arc::new(schema.as_ref().clone().with_metadata(described.into()));
         let name = match schema_name {
             "public" => name.to_owned(),

@@ -111,12 +111,21 @@ mod tests {
         let check = async |sql: &str, expected: &str| {
             assert_eq!(testing::run(&context, sql).await, expected, "{sql}");
         };
-        check("SELECT CASE WHEN typtype = 'd' THEN 1 ELSE 2 END FROM pg_type WHERE oid = 16",
-              "case:int4\n2").await;
-        check("SELECT CASE WHEN typtype = 'b' THEN 1 ELSE 2 END FROM pg_type WHERE oid = 16",
-              "case:int4\n1").await;
+        check(
+            "SELECT CASE WHEN typtype = 'd' THEN 1 ELSE 2 END FROM pg_type WHERE oid = 16",
+            "case:int4\n2",
+        )
+        .await;
+        check(
+            "SELECT CASE WHEN typtype = 'b' THEN 1 ELSE 2 END FROM pg_type WHERE oid = 16",
+            "case:int4\n1",
+        )
+        .await;
         check("SELECT conname FROM pg_constraint WHERE contype = 'f'", "conname:name").await;
-        check("SELECT conname FROM pg_constraint WHERE contype IN ('f', 'p')",
-              "conname:name\ncrm_pkey").await;
+        check(
+            "SELECT conname FROM pg_constraint WHERE contype IN ('f', 'p')",
+            "conname:name\ncrm_pkey",
+        )
+        .await;
     }
 }

@@ -73,7 +73,8 @@ pub fn rewrite(expr: &mut Expr) -> bool {
 /// `current_role` and others that are functions without parentheses. True if it was one.
 pub fn rewrite_keyword(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
     let Expr::Identifier(name) = expr else { return false };
-    if name.quote_style.is_some() || rewriter.column_type(&Expr::Identifier(name.clone())).is_some() {
+    if name.quote_style.is_some() || rewriter.column_type(&Expr::Identifier(name.clone())).is_some()
+    {
         return false;
     }
     let now = || build::call("now", Vec::new());

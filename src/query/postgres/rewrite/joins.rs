@@ -102,11 +102,8 @@ fn take(term: &mut Expr) -> Option<(TableWithJoins, Expr)> {
     };
     let rest = select.selection.take().unwrap_or_else(|| build::boolean(true));
     *term = Expr::Nested(Box::new(rest));
-    let equal = Expr::BinaryOp {
-        left: Box::new(column),
-        op: BinaryOperator::Eq,
-        right: Box::new(value),
-    };
+    let equal =
+        Expr::BinaryOp { left: Box::new(column), op: BinaryOperator::Eq, right: Box::new(value) };
     Some((select.from.pop()?, equal))
 }
 

@@ -114,7 +114,8 @@ fn is_unnest(factor: &TableFactor) -> bool {
 }
 
 fn parts(factor: &TableFactor) -> Option<(&Expr, &TableAlias)> {
-    let is_named = |name| build::parts(name).is_some_and(|it| it.last().is_some_and(|it| it == "unnest"));
+    let is_named =
+        |name| build::parts(name).is_some_and(|it| it.last().is_some_and(|it| it == "unnest"));
     let (expr, alias) = match factor {
         TableFactor::UNNEST { array_exprs, alias, with_ordinality: false, .. } => {
             (array_exprs.first().filter(|_| array_exprs.len() == 1)?, alias)
@@ -228,7 +229,8 @@ fn wrap(factor: &mut TableFactor, alias: &str, lateral: Lateral, keeps_empty: bo
 
 /// An array that is null or empty becomes one null, so that its row stays.
 fn or_null(array: Expr) -> Expr {
-    let mut template = build::query("SELECT CASE WHEN cardinality(NULL) > 0 THEN NULL ELSE NULL END");
+    let mut template =
+        build::query("SELECT CASE WHEN cardinality(NULL) > 0 THEN NULL ELSE NULL END");
     let items = build::only_select_mut(&mut template).map(|it| std::mem::take(&mut it.projection));
     let Some(SelectItem::UnnamedExpr(mut expr)) = items.unwrap_or_default().pop() else {
         return array;
@@ -257,12 +259,22 @@ mod tests {
             assert_eq!(testing::run(&context, &sql).await, expected, "{sql}");
         };
         check("SELECT n, x FROM $t, unnest(l) AS x ORDER BY 1, 2", "n:int8|x:text\n1|a\n1|b").await;
-        check("SELECT t.n, s.x FROM $t, unnest(t.l) AS s(x) ORDER BY s.x DESC",
-              "n:int8|x:text\n1|b\n1|a").await;
+        check(
+            "SELECT t.n, s.x FROM $t, unnest(t.l) AS s(x) ORDER BY s.x DESC",
+            "n:int8|x:text\n1|b\n1|a",
+        )
+        .await;
         check("SELECT count(*) FROM $t CROSS JOIN LATERAL unnest(t.l) s", "count:int8\n2").await;
-        check("SELECT n, x FROM $t LEFT JOIN LATERAL unnest(l) AS x ON true ORDER BY 1, 2",
-              "n:int8|x:text\n1|a\n1|b\n2|\n3|").await;
-        check("SELECT a.attname, k FROM pg_index i, unnest(i.indkey) AS k, pg_attribute a \
-               WHERE a.attrelid = i.indrelid AND a.attnum = k", "attname:name|k:int2\ncustomer_no|1").await;
+        check(
+            "SELECT n, x FROM $t LEFT JOIN LATERAL unnest(l) AS x ON true ORDER BY 1, 2",
+            "n:int8|x:text\n1|a\n1|b\n2|\n3|",
+        )
+        .await;
+        check(
+            "SELECT a.attname, k FROM pg_index i, unnest(i.indkey) AS k, pg_attribute a \
+               WHERE a.attrelid = i.indrelid AND a.attnum = k",
+            "attname:name|k:int2\ncustomer_no|1",
+        )
+        .await;
     }
 }

@@ -133,9 +133,7 @@ pub fn compare(rewriter: &Rewriter<'_>, column: &Expr, other: &mut Expr) -> Resu
 fn type_array(rewriter: &Rewriter<'_>, left: &Expr, right: &mut Expr) {
     let element = match rewriter.column_type(left) {
         Some(ty) => Some(data_types::of(ty.array())),
-        None if build::literal_text(left).is_some() => {
-            Some(data_types::of(PgType::TEXT.array()))
-        }
+        None if build::literal_text(left).is_some() => Some(data_types::of(PgType::TEXT.array())),
         None => None,
     };
     let is_placeholder = build::is_placeholder(build::bare(right));

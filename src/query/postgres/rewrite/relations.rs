@@ -104,8 +104,9 @@ fn unnest(args: Vec<FunctionArg>, alias: Option<TableAlias>) -> TableFactor {
 fn is_literal(argument: &FunctionArg) -> bool {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { return false };
     let mut expr = expr;
-    while let Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } | Expr::Cast { expr: inner, .. } =
-        expr
+    while let Expr::Nested(inner)
+    | Expr::UnaryOp { expr: inner, .. }
+    | Expr::Cast { expr: inner, .. } = expr
     {
         expr = inner;
     }
