@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::util::pretty::pretty_format_batches;
 use selfsame::engine::{Database, Options};
 use selfsame::error::{Error, Result};
-use selfsame::query::session::{Server, Settings};
+use selfsame::query::session::{Output, Server, Settings};
 
 /// Namespaces are kinds of identifiers. A dataset says which of its columns hold some; rows that share
 /// one, directly or over other rows, are about one person. A merge policy says who wins where the rows
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     database.close()
 }
 
-fn print(sql: &str, outputs: Vec<selfsame::query::session::Output>) -> Result<()> {
+fn print(sql: &str, outputs: Vec<Output>) -> Result<()> {
     let batches: Vec<_> = outputs.into_iter().flat_map(|output| output.batches).collect();
     let table =
         pretty_format_batches(&batches).map_err(|error| Error::internal(error.to_string()))?;

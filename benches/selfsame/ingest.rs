@@ -1,5 +1,5 @@
 //! Ingest: COPY of files into a fresh store, from the first byte read to the last row durable and
-//! visible. Elements are rows of the files, accepted or not.
+//! visible. Elements are rows of the files, accepted or not. Opening the store is not timed.
 
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput};
 use selfsame::demo::{Company, FileFormat, Table};
@@ -49,6 +49,7 @@ fn loaded_count(sample: &Sample, sql: &str) -> u64 {
     let store = Store::defined(sample);
     store.run(sql);
     store.number(
-        "SELECT CAST(sum(accepted_count + rejected_count + duplicate_count) AS BIGINT) FROM selfsame.ingests",
+        "SELECT CAST(sum(accepted_count + rejected_count + duplicate_count) AS BIGINT)
+         FROM selfsame.ingests",
     )
 }
