@@ -1,5 +1,6 @@
-//! Full merge: all profiles of a policy from their fragments, as the first query after a start or after
-//! a new definition pays for it, but for decoding columns, which are kept. Elements are fragments of record datasets, as events are not merged.
+//! Full merge: all profiles of a policy from their fragments, as the first query after a new definition
+//! pays for it (columns are decoded already). Elements are fragments of record datasets, as events are
+//! not merged.
 //!
 //! A view that was built stays, so each round defines the policy anew (not timed), with one rule more or
 //! less that says of an attribute what holds for it anyway: the same work under another definition.
