@@ -209,7 +209,7 @@ fn places(code: &str, needle: &str) -> Vec<usize> {
     let whole = |at: &usize| {
         let before = code[..*at].chars().next_back();
         let after = code[at + needle.len()..].chars().next();
-        !(starts_open && before.is_some_and(is_word)) && !(ends_open && after.is_some_and(is_word))
+        !(starts_open && before.is_some_and(is_word) || ends_open && after.is_some_and(is_word))
     };
     code.match_indices(needle).map(|(at, _)| at).filter(whole).collect()
 }

@@ -155,12 +155,15 @@ impl ProfileView {
 /// The views of all policies in use.
 #[derive(Debug, Default)]
 pub struct ProfileViews {
-    slots: Mutex<Vec<(String, Arc<Mutex<Option<Arc<ProfileView>>>>)>>,
+    slots: Mutex<Vec<(String, Slot)>>,
 }
+
+/// The view of one policy; the lock is held by whoever builds it.
+type Slot = Arc<Mutex<Option<Arc<ProfileView>>>>;
 
 impl ProfileViews {
     /// The slot of a policy, most recently used last.
-    fn slot(&self, policy: &str) -> Arc<Mutex<Option<Arc<ProfileView>>>> {
+    fn slot(&self, policy: &str) -> Slot {
         let mut slots = self.slots.lock();
         let found = slots.iter().position(|(name, _)| name == policy);
         let slot = match found {

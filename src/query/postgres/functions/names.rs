@@ -168,7 +168,7 @@ fn role_oid(description: &Description, text: &str) -> Result<u32> {
 fn class_text(description: &Description, oid: u32) -> Option<String> {
     let (schema, name) = description.class_name(oid)?;
     let is_plain = description.class_oid(None, &name) == Some(oid);
-    let schema = (!is_plain).then(|| format!("{}.", quote_name(&schema))).unwrap_or_default();
+    let schema = if is_plain { String::new() } else { format!("{}.", quote_name(&schema)) };
     Some(format!("{schema}{}", quote_name(&name)))
 }
 
