@@ -142,10 +142,8 @@ fn is_sent_as_text(ty: PgType) -> bool {
 pub fn arrow_type(ty: PgType) -> DataType {
     let Some(entry) = ty.entry() else { return DataType::Utf8 };
     if entry.element != 0 && entry.category == 'A' {
-        let element = PgType::new(entry.element);
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), element.name().to_owned())]);
-        let item = Field::new("item", arrow_type(element), true).with_metadata(metadata);
-        return DataType::List(Arc::new(item));
+        // The field around it names the array's type; on its items DataFusion would lose it.
+        return DataType::new_list(arrow_type(PgType::new(entry.element)), true);
     }
     match entry.name.as_str() {
         "bool" => DataType::Boolean,

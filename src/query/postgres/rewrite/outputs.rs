@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use sqlparser::ast::{DataType, Expr, Query, Select, SelectItem, SetExpr, TrimWhereField, Value};
+use sqlparser::ast::{DataType, Expr, Query, Select, SelectItem, SetExpr, TrimWhereField};
 
 use crate::query::postgres::rewrite::build;
 use crate::query::postgres::rewrite::data_types;
@@ -119,9 +119,6 @@ fn named(expr: &Expr) -> Option<(String, Strength)> {
         Expr::Cast { expr, data_type, .. } => named_cast(named(expr), data_type),
         Expr::TypedString(typed) => Some((data_types::internal_name(&typed.data_type), Weak)),
         Expr::Interval(_) => Some(("interval".to_owned(), Weak)),
-        Expr::Value(value) => {
-            matches!(value.value, Value::Boolean(_)).then(|| ("bool".to_owned(), Weak))
-        }
         Expr::Collate { expr, .. } => named(expr),
         Expr::Case { else_result, .. } => named_case(else_result.as_deref()),
         Expr::Exists { .. } => strong("exists"),
@@ -196,7 +193,7 @@ mod tests {
     #[test]
     fn expressions_are_named_as_postgresql_names_them() {
         check("SELECT 1, 'x', NULL, 1 + 1", &["?column?"; 4]);
-        check("SELECT true, 1::int8, '1'::text", &["bool", "int8", "text"]);
+        check("SELECT true, 1::int8, '1'::text", &["?column?", "int8", "text"]);
         check("SELECT a, t.b, \"C\", t.d::text", &["a", "b", "C", "d"]);
         check(
             "SELECT count(*), lower(x)::varchar(3), coalesce(a, b)",

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use crate::query::postgres::catalog;
 use crate::query::postgres::rewrite::scope::{self, Scope};
-use crate::query::postgres::rewrite::{Rewriter, build};
+use crate::query::postgres::rewrite::{Rewriter, build, data_types, facts};
 
 /// Aggregates that clients use in scalar subqueries.
 const AGGREGATES: &[&str] = &[
@@ -50,7 +50,7 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
             true
         }
         Expr::Subquery(query) if is_empty(rewriter, query) => {
-            *expr = build::null();
+            *expr = null_like(rewriter, query);
             true
         }
         Expr::Subquery(query) => {
@@ -65,6 +65,23 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
     }
 }
 
+/// A null of the type of a query's one column, as far as that can be seen.
+fn null_like(rewriter: &Rewriter<'_>, query: &Query) -> Expr {
+    let typed = build::only_select(query).and_then(|select| {
+        let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
+            select.projection.as_slice()
+        else {
+            return None;
+        };
+        let inner = rewriter.inside(select);
+        match build::bare(expr) {
+            Expr::Cast { data_type, .. } => Some(data_types::plain(data_type)),
+            column => inner.column_type(column).map(data_types::of),
+        }
+    });
+    typed.map_or_else(build::null, |data_type| build::cast(build::null(), data_type))
+}
+
 /// Whether a query can have no rows, since a relation that it joins never has any.
 pub fn is_empty(rewriter: &Rewriter<'_>, query: &Query) -> bool {
     build::only_select(query).is_some_and(|select| is_empty_select(rewriter, select))
@@ -72,7 +89,16 @@ pub fn is_empty(rewriter: &Rewriter<'_>, query: &Query) -> bool {
 
 /// Whether a SELECT can have no rows.
 pub fn is_empty_select(rewriter: &Rewriter<'_>, select: &Select) -> bool {
-    !has_aggregate(select) && select.from.iter().any(|table| is_empty_join(rewriter, table))
+    !has_aggregate(select)
+        && (select.from.iter().any(|table| is_empty_join(rewriter, table))
+            || is_never_met(rewriter, select))
+}
+
+/// Whether no row meets the condition of a SELECT, seen from its own relations.
+fn is_never_met(rewriter: &Rewriter<'_>, select: &Select) -> bool {
+    let Some(condition) = &select.selection else { return false };
+    let inner = rewriter.inside(select);
+    facts::is_never(&inner, condition)
 }
 
 fn is_empty_join(rewriter: &Rewriter<'_>, table: &TableWithJoins) -> bool {
@@ -142,25 +168,33 @@ impl Visitor for FindCall {
 }
 
 /// In a SELECT that has no rows, whatever its subqueries say does not matter.
-pub fn drop_subqueries(items: &mut [SelectItem]) {
+pub fn drop_subqueries(rewriter: &Rewriter<'_>, items: &mut [SelectItem]) {
     for item in items {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            let _ = VisitMut::visit(expr, &mut Drop);
+            let _ = VisitMut::visit(expr, &mut Drop { rewriter });
         }
     }
 }
 
-struct Drop;
+/// Functions that give many rows, which would make an otherwise plain plan hard.
+const SETS: &[&str] = &["unnest", "generate_series", "generate_subscripts", "_pg_expandarray"];
 
-impl VisitorMut for Drop {
+struct Drop<'a, 'b> {
+    rewriter: &'a Rewriter<'b>,
+}
+
+impl VisitorMut for Drop<'_, '_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
-            Expr::Subquery(_) => *expr = build::null(),
+            Expr::Subquery(query) => *expr = null_like(self.rewriter, query),
             Expr::Exists { .. } | Expr::InSubquery { .. } => *expr = build::boolean(false),
             Expr::Function(function) if is_array_subquery(function) => {
                 *expr = build::call("array_or_empty", vec![build::null()]);
+            }
+            Expr::Function(function) if SETS.contains(&build::function_name(function).as_str()) => {
+                *expr = build::null();
             }
             _ => {}
         }
@@ -247,7 +281,7 @@ fn substitute_equals(condition: &mut Expr) {
 }
 
 /// The terms that a condition joins by AND.
-fn conjuncts(condition: &mut Expr) -> Vec<&mut Expr> {
+pub fn conjuncts(condition: &mut Expr) -> Vec<&mut Expr> {
     let mut terms = Vec::new();
     let mut pending = vec![condition];
     while let Some(expr) = pending.pop() {
@@ -411,7 +445,7 @@ fn counted(mut query: Query, negated: bool) -> Expr {
 }
 
 /// Whether a SELECT has neither groups nor aggregates nor an offset, so that its list may be replaced.
-fn is_plain(query: &Query) -> bool {
+pub fn is_plain(query: &Query) -> bool {
     let Some(select) = build::only_select(query) else { return false };
     let has_groups = match &select.group_by {
         GroupByExpr::All(_) => true,
