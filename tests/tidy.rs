@@ -68,8 +68,10 @@ struct Source {
 impl Source {
     fn new(path: &str, text: &str) -> Self {
         let code = blank_prose(text);
-        let is_test =
-            !path.starts_with("src/") || path.ends_with("tests.rs") || path.contains("/tests/");
+        let is_test = !path.starts_with("src/")
+            || path.ends_with("tests.rs")
+            || path.ends_with("/testing.rs")
+            || path.contains("/tests/");
         let product = if is_test { blank(&code) } else { blank_tests(&code) };
         Self { path: path.to_owned(), text: text.to_owned(), code, product }
     }

@@ -36,6 +36,7 @@ pub fn from_parser(error: &ParserError, sql: &str) -> Error {
             let error = Error::new(SqlState::SYNTAX_ERROR, syntax_message(message));
             match location {
                 Some((line, column)) => error.at(position(sql, line, column)),
+                None if message.ends_with("found: EOF") => error.at(sql.chars().count() + 1),
                 None => error,
             }
         }

@@ -383,3 +383,124 @@ fn list_of_binary(mut bytes: &[u8], oid: u32, declared: u32) -> Result<ScalarVal
     }
     list(&field, elements)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_postgres::types::{ToSql, Type};
+
+    use super::*;
+
+    fn shown(result: Result<ScalarValue>) -> String {
+        match result {
+            Ok(value) => value.to_string(),
+            Err(error) => format!("{} {error}", error.code()),
+        }
+    }
+
+    fn target(oid: u32) -> DataType {
+        PgType::to_arrow(oid).expect("a type")
+    }
+
+    fn text(oid: u32, bytes: &[u8], expected: &str) {
+        let zone = Zone::parse("Europe/Berlin").expect("a zone");
+        let found = parameter(Some(bytes), Format::Text, oid, &target(oid), zone);
+        assert_eq!(shown(found), expected, "{}", String::from_utf8_lossy(bytes));
+    }
+
+    fn binary(ty: &Type, value: &(dyn ToSql + Sync), expected: &str) {
+        let mut bytes = bytes::BytesMut::new();
+        value.to_sql_checked(ty, &mut bytes).expect("a client's value");
+        let found = parameter(Some(&bytes), Format::Binary, ty.oid(), &target(ty.oid()), Zone::UTC);
+        assert_eq!(shown(found), expected, "{ty}");
+    }
+
+    #[test]
+    fn texts_are_read_by_their_type() {
+        text(23, b" 42 ", "42");
+        text(23, b"3000000000", "22003 value \"3000000000\" is out of range for type integer");
+        text(23, b"4x", "22P02 invalid input syntax for type integer: \"4x\"");
+        for (bytes, expected) in
+            [("t", "true"), ("YES", "true"), ("off", "false"), ("fal", "false")]
+        {
+            text(16, bytes.as_bytes(), expected);
+        }
+        text(16, b"maybe", "22P02 invalid input syntax for type boolean: \"maybe\"");
+        text(701, b"-Infinity", "-inf");
+        text(17, b"\\x00ff", "00FF");
+        text(17, b"a\\\\\\000", "615C00");
+        text(1082, b"2026-01-31", "2026-01-31");
+        text(1082, b"yesterday", "22007 invalid input syntax for type date: \"yesterday\"");
+        text(25, b"it's", "it's");
+        text(25, b"a\xff", "22021 invalid byte sequence for encoding \"UTF8\": 0xff");
+        text(25, b"a\0b", "22021 invalid byte sequence for encoding \"UTF8\": 0x00");
+        text(1007, b"{1,NULL,3}", "[1, , 3]");
+        text(1009, br#"{a,"b, c","NULL"}"#, "[a, b, c, NULL]");
+        text(1007, b"{}", "[]");
+        text(1007, b"1,2", "22P02 malformed array literal: \"1,2\"");
+        text(1007, b"{1,}", "22P02 malformed array literal: \"{1,}\"");
+        text(1007, b"{{1},{2}}", "0A000 arrays of arrays are not supported as parameters");
+    }
+
+    #[test]
+    fn moments_without_an_offset_are_of_the_session() {
+        let micros = |bytes: &[u8]| {
+            let zone = Zone::parse("Europe/Berlin").expect("a zone");
+            match parameter(Some(bytes), Format::Text, 1184, &target(1184), zone) {
+                Ok(ScalarValue::TimestampMicrosecond(Some(micros), Some(_))) => micros,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(micros(b"1970-01-01 01:00:00"), 0);
+        assert_eq!(micros(b"1970-01-01 00:00:00+00"), 0);
+        assert_eq!(micros(b"1970-01-01T00:00:00Z"), 0);
+    }
+
+    #[test]
+    fn numerics_keep_their_digits() {
+        let wide = DataType::Decimal128(38, 10);
+        let read = |bytes: &[u8], ty: &DataType| {
+            shown(parameter(Some(bytes), Format::Text, 1700, ty, Zone::UTC))
+        };
+        assert_eq!(read(b"12.345", &wide), "12.3450000000");
+        assert_eq!(read(b"12.345", &DataType::Decimal128(12, 2)), "12.35");
+        assert!(read(b"x", &wide).starts_with("22P02 "));
+    }
+
+    #[test]
+    fn binary_values_are_read() {
+        binary(&Type::BOOL, &true, "true");
+        binary(&Type::INT2, &-7_i16, "-7");
+        binary(&Type::INT8, &(1_i64 << 40), "1099511627776");
+        binary(&Type::FLOAT4, &0.5_f32, "0.5");
+        binary(&Type::TEXT, &"a", "a");
+        binary(&Type::VARCHAR, &"a", "a");
+        binary(&Type::BYTEA, &&b"\x01"[..], "01");
+        binary(&Type::INT4_ARRAY, &vec![Some(1_i32), None], "[1, ]");
+        binary(&Type::TEXT_ARRAY, &vec!["a", "b"], "[a, b]");
+        let second = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+        binary(&Type::TIMESTAMP, &second, "1000000");
+    }
+
+    #[test]
+    fn broken_binary_is_refused() {
+        for (oid, bytes) in [
+            (23, &b"abc"[..]),
+            (20, b""),
+            (1186, b"short"),
+            (1007, b"\0\0\0\x01\0\0\0\0\0\0\0\x17\x7f\xff\xff\xff\0\0\0\x01"),
+            (1007, b"\0\0\0\x01\0\0\0\0\0\0\0\x19\0\0\0\0\0\0\0\x01"),
+            (3802, b"\x02{}"),
+        ] {
+            let found = parameter(Some(bytes), Format::Binary, oid, &target(oid), Zone::UTC);
+            assert_eq!(found.expect_err("broken").code().0, "22P03", "{oid}");
+        }
+    }
+
+    #[test]
+    fn null_and_the_plan_type_win() {
+        let null = parameter(None, Format::Binary, 23, &DataType::Int64, Zone::UTC);
+        assert_eq!(null.expect("null"), ScalarValue::Int64(None));
+        let found = parameter(Some(&[0, 0, 0, 7]), Format::Binary, 23, &DataType::Int64, Zone::UTC);
+        assert_eq!(found.expect("a value"), ScalarValue::Int64(Some(7)));
+    }
+}

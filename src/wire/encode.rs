@@ -76,6 +76,11 @@ impl Format {
 /// Appends the payload of one value that is not null.
 type Writer<'a> = Box<dyn Fn(usize, &mut BytesMut) + 'a>;
 
+/// Whether a value is null; the array of nothing else has no bitmap that would say so.
+fn is_null(array: &dyn Array, row: usize) -> bool {
+    array.is_null(row) || *array.data_type() == DataType::Null
+}
+
 /// A column of a batch, ready to be written row by row.
 struct Column<'a> {
     array: &'a dyn Array,
@@ -85,7 +90,7 @@ struct Column<'a> {
 impl Column<'_> {
     /// Appends the length and payload of a value.
     fn put(&self, row: usize, out: &mut BytesMut) {
-        if self.array.is_null(row) {
+        if is_null(self.array, row) {
             out.put_i32(-1);
             return;
         }
@@ -363,7 +368,7 @@ fn text_list(array: &dyn Array, oid: u32, zone: Zone) -> Result<Writer<'_>> {
             if at > range.start {
                 out.put_u8(separator);
             }
-            if values.is_null(at) {
+            if is_null(values, at) {
                 out.put_slice(b"NULL");
             } else if vector || nested {
                 write(at, out);
@@ -396,7 +401,7 @@ fn text_record(array: &StructArray, zone: Zone) -> Result<Writer<'_>> {
             if at > 0 {
                 out.put_u8(b',');
             }
-            if column.array.is_valid(row) {
+            if !is_null(column.array, row) {
                 let mut scratch = scratch.borrow_mut();
                 scratch.clear();
                 (column.write)(row, &mut scratch);
@@ -506,7 +511,7 @@ fn binary_list(array: &dyn Array, oid: u32) -> Result<Writer<'_>> {
         let range = index(offsets[row])..index(offsets[row + 1]);
         let empty = range.is_empty() && !vector;
         out.put_i32(i32::from(!empty));
-        out.put_i32(i32::from(range.clone().any(|at| values.is_null(at))));
+        out.put_i32(i32::from(range.clone().any(|at| is_null(values, at))));
         out.put_u32(element.oid);
         if empty {
             return;
@@ -543,4 +548,177 @@ fn binary_record(array: &StructArray) -> Result<Writer<'_>> {
 
 fn index(offset: i32) -> usize {
     usize::try_from(offset).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use arrow::array::{
+        BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array,
+        Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray,
+        ListArray, NullArray, StringArray, StringViewArray, Time64NanosecondArray,
+        TimestampMicrosecondArray, TimestampSecondArray, UInt32Array, UInt64Array,
+    };
+    use arrow::datatypes::IntervalMonthDayNano;
+    use tokio_postgres::types::{FromSql, Type};
+
+    use super::*;
+    use crate::query::postgres::types::METADATA_KEY;
+
+    /// The payload of the first value of a column; `None` is null.
+    fn payload(array: &ArrayRef, pg_type: Option<&str>, format: Format) -> Option<Vec<u8>> {
+        let metadata = pg_type.map(|name| (METADATA_KEY.to_owned(), name.to_owned()));
+        let field = Field::new("x", array.data_type().clone(), true)
+            .with_metadata(metadata.into_iter().collect::<HashMap<_, _>>());
+        let schema = Arc::new(Schema::new(vec![field]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::clone(array)]);
+        let zone = Zone::parse("Europe/Berlin").expect("a zone");
+        let encoder = RowEncoder::new(&schema, &[format], zone);
+        let batch = encoder.prepare(&batch.expect("one column")).expect("a known layout");
+        let (mut out, mut ends) = (BytesMut::new(), Vec::new());
+        encoder.encode(&batch, 0, &mut out, &mut ends, usize::MAX).expect("rows");
+        let row = &out[..ends[0] as usize];
+        assert_eq!(row[0], b'D');
+        assert_eq!(row[1..5], u32::try_from(row.len() - 1).expect("short").to_be_bytes());
+        assert_eq!(row[5..7], [0, 1]);
+        let length = i32::from_be_bytes([row[7], row[8], row[9], row[10]]);
+        assert_eq!(row.len(), 11 + usize::try_from(length.max(0)).expect("not negative"));
+        (length >= 0).then(|| row[11..].to_vec())
+    }
+
+    fn text(array: impl Array + 'static, expected: &str) {
+        let array: ArrayRef = Arc::new(array);
+        let shown = payload(&array, None, Format::Text);
+        let shown =
+            shown.map_or("NULL".into(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert_eq!(shown, expected);
+    }
+
+    fn binary<'a, T>(
+        array: impl Array + 'static,
+        pg_type: Option<&str>,
+        ty: &Type,
+        bytes: &'a mut Vec<u8>,
+    ) -> T
+    where
+        T: FromSql<'a>,
+    {
+        *bytes = payload(&(Arc::new(array) as ArrayRef), pg_type, Format::Binary).expect("a value");
+        T::from_sql(ty, bytes).expect("what a client can read")
+    }
+
+    fn words(last: Option<&str>) -> ListArray {
+        let values = StringViewArray::from_iter([Some("a"), Some("b c"), None, Some("null"), last]);
+        let field = Arc::new(Field::new("item", DataType::Utf8View, true));
+        let offsets = arrow::buffer::OffsetBuffer::from_lengths([5]);
+        ListArray::new(field, offsets, Arc::new(values), None)
+    }
+
+    #[test]
+    fn values_go_as_text() {
+        text(NullArray::new(1), "NULL");
+        text(Int32Array::from(vec![None]), "NULL");
+        text(BooleanArray::from(vec![true]), "t");
+        text(Int8Array::from(vec![-8]), "-8");
+        text(UInt64Array::from(vec![u64::MAX]), "18446744073709551615");
+        text(Float32Array::from(vec![0.1]), "0.1");
+        text(
+            Decimal128Array::from(vec![-1250]).with_precision_and_scale(12, 2).expect("fits"),
+            "-12.50",
+        );
+        text(Date32Array::from(vec![20_484]), "2026-01-31");
+        text(Time64NanosecondArray::from(vec![3_600_000_001_000]), "01:00:00.000001");
+        text(TimestampSecondArray::from(vec![0]), "1970-01-01 00:00:00");
+        text(
+            TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC"),
+            "1970-01-01 01:00:00+01",
+        );
+        text(
+            IntervalMonthDayNanoArray::from(vec![IntervalMonthDayNano::new(1, 2, 3_000_000_000)]),
+            "1 mon 2 days 00:00:03",
+        );
+        text(BinaryArray::from(vec![&b"\x00\xff"[..]]), "\\x00ff");
+        text(words(Some("d\"e")), r#"{a,"b c",NULL,"null","d\"e"}"#);
+        let dictionary: DictionaryArray<arrow::datatypes::Int8Type> = ["red"].into_iter().collect();
+        text(dictionary, "red");
+        let record = StructArray::from(vec![
+            (
+                Arc::new(Field::new("a", DataType::Int32, true)),
+                Arc::new(Int32Array::from(vec![1])) as ArrayRef,
+            ),
+            (
+                Arc::new(Field::new("b", DataType::Utf8, true)),
+                Arc::new(StringArray::from(vec!["x y"])) as ArrayRef,
+            ),
+            (
+                Arc::new(Field::new("c", DataType::Int32, true)),
+                Arc::new(Int32Array::from(vec![None])) as ArrayRef,
+            ),
+        ]);
+        text(record, "(1,\"x y\",)");
+    }
+
+    #[test]
+    fn clients_read_values_in_binary() {
+        let bytes = &mut Vec::new();
+        assert!(binary::<bool>(BooleanArray::from(vec![true]), None, &Type::BOOL, bytes));
+        assert_eq!(binary::<i16>(Int16Array::from(vec![-2]), None, &Type::INT2, bytes), -2);
+        assert_eq!(binary::<i32>(Int32Array::from(vec![7]), None, &Type::INT4, bytes), 7);
+        assert_eq!(binary::<i64>(UInt32Array::from(vec![7]), None, &Type::INT8, bytes), 7);
+        assert_eq!(binary::<u32>(UInt32Array::from(vec![7]), Some("oid"), &Type::OID, bytes), 7);
+        assert_eq!(binary::<u32>(Int64Array::from(vec![7]), Some("oid"), &Type::OID, bytes), 7);
+        assert_eq!(binary::<f64>(Float64Array::from(vec![0.5]), None, &Type::FLOAT8, bytes), 0.5);
+        let words = binary::<Vec<Option<String>>>(words(Some("")), None, &Type::TEXT_ARRAY, bytes);
+        let shown: Vec<_> = words.iter().map(|word| word.as_deref().unwrap_or("NULL")).collect();
+        assert_eq!(shown, ["a", "b c", "NULL", "null", ""]);
+        let moment =
+            TimestampMicrosecondArray::from(vec![1_700_000_000_000_000]).with_timezone("UTC");
+        let time: std::time::SystemTime = binary(moment, None, &Type::TIMESTAMPTZ, bytes);
+        let since = time.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        assert_eq!(since.as_micros(), 1_700_000_000_000_000);
+    }
+
+    #[test]
+    fn texts_with_another_type_go_in_its_form() {
+        let bytes = |value: &str, pg_type| {
+            let array: ArrayRef = Arc::new(StringArray::from(vec![value]));
+            payload(&array, Some(pg_type), Format::Binary).expect("a value")
+        };
+        assert_eq!(bytes("{}", "json"), b"{}");
+        assert_eq!(bytes("{}", "jsonb"), b"\x01{}");
+        let uuid = bytes("00112233-4455-6677-8899-aabbccddeeff", "uuid");
+        assert_eq!(uuid, 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff_u128.to_be_bytes());
+    }
+
+    #[test]
+    fn rows_are_cut_into_chunks() {
+        let array: ArrayRef = Arc::new(Int32Array::from_iter_values(0..1000));
+        let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int32, true)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![array]).expect("one column");
+        let encoder = RowEncoder::new(&schema, &[Format::Text], Zone::UTC);
+        let batch = encoder.prepare(&batch).expect("a known layout");
+        let (mut row, mut chunks, mut rows) = (0, 0, 0);
+        while row < batch.row_count {
+            let (mut out, mut ends) = (BytesMut::new(), Vec::new());
+            row = encoder.encode(&batch, row, &mut out, &mut ends, 100).expect("rows");
+            assert!(
+                out.len() < 120 && ends.last() == Some(&u32::try_from(out.len()).expect("short"))
+            );
+            (chunks, rows) = (chunks + 1, rows + ends.len());
+        }
+        assert_eq!((chunks, rows), (125, 1000));
+    }
+
+    #[test]
+    fn formats_are_none_one_or_all() {
+        let formats =
+            |codes: &[i16]| Format::of_columns(codes, 2).map_err(|error| error.code().0.to_owned());
+        assert_eq!(formats(&[]), Ok(vec![Format::Text; 2]));
+        assert_eq!(formats(&[1]), Ok(vec![Format::Binary; 2]));
+        assert_eq!(formats(&[0, 1]), Ok(vec![Format::Text, Format::Binary]));
+        assert_eq!(formats(&[0, 1, 0]), Err("08P01".to_owned()));
+        assert_eq!(formats(&[2]), Err("22023".to_owned()));
+    }
 }

@@ -27,7 +27,4 @@ mod startup;
 mod text;
 mod vigil;
 
-#[cfg(test)]
-mod tests;
-
 pub use crate::wire::serve::serve;

@@ -10,3 +10,4 @@ mod bad_input;
 mod concurrency;
 mod driver;
 mod recovery;
+mod wire;

@@ -689,8 +689,8 @@ mod tests {
     #[test]
     fn syntax_errors_have_a_position() {
         check("SELEC 1", "42601 syntax error at or near \"SELEC\" @1");
-        check("SELECT 1 +", "42601 syntax error at end of input");
-        check("SELECT a\n  FROM FROM b", "42601 syntax error at or near \"b\" @20");
+        check("SELECT 1 +", "42601 syntax error at end of input @11");
+        check("SELECT a\n  FROM b WHERE )", "42601 syntax error at or near \")\" @25");
     }
 
     #[test]
