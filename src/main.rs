@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use selfsame::config::Arguments;
+use selfsame::config::{Config, Invocation, Outside, parse};
+use selfsame::error::{Error, Result};
 use selfsame::server;
 use tracing_subscriber::EnvFilter;
 
@@ -11,26 +11,42 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let filter = arguments.log.as_deref().unwrap_or("warn,selfsame=info");
-    let filter = match EnvFilter::try_new(filter) {
-        Ok(filter) => filter,
-        Err(error) => {
-            eprintln!("selfsame: the log filter \"{filter}\" is wrong: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match server::run(arguments) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("selfsame: {error}");
-            for (word, text) in [("detail", error.get_detail()), ("hint", error.get_hint())] {
-                if let Some(text) = text {
-                    eprintln!("  {word}: {text}");
-                }
-            }
+            complain(&error);
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let outside = Outside {
+        variable: &|name| std::env::var_os(name),
+        file: &|path| std::fs::read_to_string(path),
+    };
+    match parse(std::env::args_os(), &outside)? {
+        Invocation::Print(text) => print!("{text}"),
+        Invocation::Run(command, config) => {
+            start_logging(&config)?;
+            server::run(&command, &config)?;
+        }
+    }
+    Ok(())
+}
+
+fn start_logging(config: &Config) -> Result<()> {
+    let filter = EnvFilter::try_new(&config.log);
+    let filter = filter.map_err(|error| Error::internal(format!("log filter: {error}")))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}
+
+fn complain(error: &Error) {
+    eprintln!("selfsame: {error}");
+    for (word, text) in [("detail", error.get_detail()), ("hint", error.get_hint())] {
+        if let Some(text) = text {
+            eprintln!("{word}: {text}");
         }
     }
 }

@@ -1,7 +1,7 @@
 -- A tour of the sample company, to be run in psql one query at a time or as a whole (\i tour.sql).
 -- It follows one woman, María García, through every table, and then looks at everybody.
 
--- 1. A person by e-mail. Five systems have rows about her; here she is one row.
+-- 1. A person by e-mail. Six systems have rows about her; here she is one row.
 SELECT profile_id, first_name, last_name, email, phone, city, tier, lifetime_value
 FROM profiles
 WHERE email = 'maria@garcia.example';
@@ -35,7 +35,8 @@ SELECT 'latest' AS policy, first_name, street, city, postcode, country, email_co
 FROM profiles WHERE email = 'maria@garcia.example'
 UNION ALL
 SELECT 'trusted', first_name, street, city, postcode, country, email_consent, page_views, segments
-FROM profiles_by.trusted WHERE email = 'maria@garcia.example';
+FROM profiles_by.trusted WHERE email = 'maria@garcia.example'
+ORDER BY policy;
 
 -- 6. latest() is an aggregate like any other. By hand it says what `profiles` says.
 SELECT p.profile_id,
@@ -53,7 +54,8 @@ FROM identities
 WHERE profile_id = (SELECT profile_id FROM profiles WHERE email = 'maria@garcia.example')
 ORDER BY namespace, identity;
 
--- 8. Why these are one person: the pairs that some row named together. The card hangs on one order.
+-- 8. Why these are one person: the pairs that some row named together, the weakest first.
+--    That her customer number and her card are one person's is known from a single order.
 SELECT left_namespace, left_identity, right_namespace, right_identity, datasets, evidence_count
 FROM identity_links
 WHERE profile_id = (SELECT profile_id FROM profiles WHERE email = 'maria@garcia.example')
@@ -95,12 +97,12 @@ ORDER BY people DESC;
 
 -- 13. How complete the profiles of known customers are, attribute by attribute.
 SELECT count(*) AS people,
-       round(100.0 * count(email) / count(*), 1) AS email_percent,
-       round(100.0 * count(phone) / count(*), 1) AS phone_percent,
-       round(100.0 * count(city) / count(*), 1) AS city_percent,
-       round(100.0 * count(birth_date) / count(*), 1) AS birth_date_percent,
-       round(100.0 * count(tier) / count(*), 1) AS tier_percent,
-       round(100.0 * count(segments) / count(*), 1) AS segments_percent
+       CAST(100.0 * count(email) / count(*) AS NUMERIC(4,1)) AS email_percent,
+       CAST(100.0 * count(phone) / count(*) AS NUMERIC(4,1)) AS phone_percent,
+       CAST(100.0 * count(city) / count(*) AS NUMERIC(4,1)) AS city_percent,
+       CAST(100.0 * count(birth_date) / count(*) AS NUMERIC(4,1)) AS birth_date_percent,
+       CAST(100.0 * count(tier) / count(*) AS NUMERIC(4,1)) AS tier_percent,
+       CAST(100.0 * count(segments) / count(*) AS NUMERIC(4,1)) AS segments_percent
 FROM profiles
 WHERE crm_id IS NOT NULL;
 
@@ -136,8 +138,8 @@ GROUP BY dataset, code
 ORDER BY dataset, code;
 
 -- 18. The definitions behind all this, and what was loaded.
-SELECT * FROM selfsame.namespaces;
-SELECT * FROM selfsame.datasets;
-SELECT * FROM selfsame.merge_policies;
-SELECT * FROM selfsame.merge_strategies;
-SELECT * FROM selfsame.ingests;
+SELECT name, kind, rank, normalization, blocked FROM selfsame.namespaces ORDER BY rank;
+SELECT name, kind, row_count, identity_columns FROM selfsame.datasets;
+SELECT name, is_default, definition FROM selfsame.merge_policies;
+SELECT name, description FROM selfsame.merge_strategies;
+SELECT * FROM selfsame.ingests ORDER BY ingest_id;

@@ -41,7 +41,7 @@ fn exists(kind: &str, name: &str) -> Error {
 }
 
 impl Catalog {
-    /// Applies a definition. `in_use` tells whether a namespace's identities or a dataset's rows exist.
+    /// Applies a definition.
     ///
     /// # Errors
     /// Each refusal has its own SQLSTATE and says what to do.

@@ -1,8 +1,8 @@
 //! The catalog: all definitions, as a pure state machine.
 //!
 //! `apply` takes the catalog and one [`Definition`] and gives the next catalog or says why not. The
-//! engine logs a definition first and applies it then; replaying the log gives the same catalog,
-//! numbers included. Nothing here touches rows or disk.
+//! engine applies a definition, logs it, and shows the next catalog once the log is durable; replaying
+//! the log gives the same catalog, numbers included. Nothing here touches rows or disk.
 
 mod apply;
 pub mod attributes;

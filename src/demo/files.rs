@@ -11,6 +11,9 @@ use crate::demo::cell::Row;
 use crate::demo::table::Table;
 use crate::error::{Error, Result};
 
+/// Which column of a spoiled row is what it may not be.
+type Spoil = (usize, &'static str);
+
 impl Company {
     /// Writes rows as CSV; the header goes before row 0, so that parts in order make one file.
     ///
@@ -60,7 +63,7 @@ impl Company {
         table: &Table,
         rows: Range<u64>,
         out: &mut dyn Write,
-        line: &dyn Fn(&Row, Option<(usize, &'static str)>) -> String,
+        line: &dyn Fn(&Row, Option<Spoil>) -> String,
     ) -> Result<()> {
         let count = self.row_count(table);
         let columns = (table.columns)();

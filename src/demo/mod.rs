@@ -3,8 +3,8 @@
 //! Six datasets describe the same people and disagree, as real ones do: people share telephones and
 //! browsers, change their e-mail address and their name, move house; sources write `N/A` where they
 //! know nothing, come late, send twice and forget the time. One [`Table`] a dataset ([`ALL`]), each in
-//! its own file, built from [`person`] (the truth), [`mess`] (how sources write it) and [`calendar`];
-//! a few first rows of each tell the [`story`] of one woman whom the tour looks up by name.
+//! its own file, built from `person` (the truth), `mess` (how sources write it) and `calendar`;
+//! a few first rows of each tell the `story` of one woman whom the tour looks up by name.
 //!
 //! Every value is a function of the seed, the dataset and the row's number, so the same company comes
 //! out in any batches on any number of threads. Nothing here opens a file or reads a clock: `server`

@@ -118,6 +118,11 @@ impl Person {
         self.number < self.company.reseller_customers()
     }
 
+    /// Whether they are one of those whom the sample holds together on purpose.
+    pub(crate) fn is_in_hub_or_chain(&self) -> bool {
+        self.is_reseller_customer() || self.is_chained()
+    }
+
     /// Whether they are one of a chain.
     pub(crate) fn is_chained(&self) -> bool {
         self.company.chained().contains(&self.number)

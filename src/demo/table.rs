@@ -47,6 +47,7 @@ pub struct Table {
 }
 
 /// Where a row is: what its values follow from.
+#[derive(Clone, Copy)]
 pub(crate) struct Place {
     /// The company.
     pub(crate) company: Company,

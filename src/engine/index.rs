@@ -1,9 +1,9 @@
 //! The index of rows: for each identity, the rows of which it is the primary identity, and totals.
 //!
-//! Rows of one identity form a chain through [`RowReference`]s, newest first; records and events have
+//! Rows of one identity form a chain through references, newest first; records and events have
 //! chains of their own, since merging needs the first and listing the second. A reference names a
 //! *place*, which says in which slot of the parts table the row is now and at what offset: when parts
-//! are put together, places move and references stay. 52 bytes an identity, 12 a row, 8 a commit.
+//! are put together, places move and references stay. 40 bytes an identity, 12 a row, 8 a part.
 
 use std::sync::Arc;
 

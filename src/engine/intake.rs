@@ -168,8 +168,8 @@ fn keep(batch: RecordBatch, refused: Vec<(usize, &'static str, String)>) -> Resu
     Ok(Taken { batch, rows, refused })
 }
 
-/// The event ids that a dataset has accepted, as 128-bit hashes: 17 bytes an event. Two ids are taken
-/// for one with a probability of 2^-128 a pair, under keys drawn anew at each start.
+/// The event ids that a dataset has accepted, as 128-bit hashes: 20 to 39 bytes an event. Two ids are
+/// taken for one with a probability of 2^-128 a pair, under keys drawn anew at each start.
 #[derive(Debug, Default)]
 pub struct EventIds {
     /// Held by the one load that may run.

@@ -1,6 +1,6 @@
 //! Loads: files or streams of rows taken in as one commit, in memory that does not grow with them.
 //!
-//! Rows go through the format's reader, the intake and a [`Run`], which keeps few rows in memory and
+//! Rows go through the format's reader, the intake and a `Run`, which keeps few rows in memory and
 //! writes many into segment files that nothing refers to. Only the commit makes them exist, all at
 //! once; a load that fails leaves files behind that are removed with it, or at the next start.
 

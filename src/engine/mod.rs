@@ -1,7 +1,7 @@
 //! The engine: the only writer, and the snapshots that everybody else reads.
 //!
 //! Life of a row. A session or loader thread turns bytes into typed columns (`ingest`), gives every
-//! identity its dense number and refuses rows that name nobody ([`intake`]). The [`writer`] thread takes
+//! identity its dense number and refuses rows that name nobody ([`intake`]). The `writer` thread takes
 //! what is ready, a group at a time: it gives rows their fragment ids, appends a record to the log,
 //! applies it to the [`state`] (components, index of rows, parts), syncs the log once for the group,
 //! publishes a new [`snapshot`], and only then answers. When the tail has grown, it flushes it into

@@ -155,12 +155,15 @@ impl ProfileView {
 /// The views of all policies in use.
 #[derive(Debug, Default)]
 pub struct ProfileViews {
-    slots: Mutex<Vec<(String, Arc<Mutex<Option<Arc<ProfileView>>>>)>>,
+    slots: Mutex<Vec<(String, Slot)>>,
 }
+
+/// The view of one policy; the lock is held by whoever builds it.
+type Slot = Arc<Mutex<Option<Arc<ProfileView>>>>;
 
 impl ProfileViews {
     /// The slot of a policy, most recently used last.
-    fn slot(&self, policy: &str) -> Arc<Mutex<Option<Arc<ProfileView>>>> {
+    fn slot(&self, policy: &str) -> Slot {
         let mut slots = self.slots.lock();
         let found = slots.iter().position(|(name, _)| name == policy);
         let slot = match found {
@@ -253,7 +256,10 @@ fn schema_of(plan: &MergePlan) -> SchemaRef {
     let names = DataType::List(Arc::new(Field::new("item", DataType::Utf8View, true)));
     let id = "the person: the smallest identity_id of the graph";
     let mut fields = vec![commented("profile_id", DataType::Int64, false, id)];
-    fields.extend(plan.fields());
+    fields.extend(plan.fields().into_iter().enumerate().map(|(at, field)| {
+        let comment = format!("attribute, merged by {}", plan.strategy_name(at));
+        commented(field.name(), field.data_type().clone(), true, &comment)
+    }));
     fields.extend([
         count("identity_count", "identities of the graph"),
         count("fragment_count", "accepted rows, events included"),

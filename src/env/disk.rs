@@ -4,7 +4,8 @@
 //! (in-process, which can crash and damage files). What a crash may lose is what was not synced:
 //! contents by [`DiskFile::sync`], names by [`Disk::sync_folder`].
 
-use std::fs::File;
+/// A file of the operating system.
+pub use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
 //! The outside world: clock, disk, randomness and threads, each behind a seam.
 //!
-//! Nothing else in the crate reads a clock, opens a file, rolls a die or starts a thread, so that a
-//! test can replay, crash and corrupt a whole database in one process. `disk` has a real and a
-//! simulated implementation; `clock` a real and a manual one.
+//! No other module below `server` reads a clock, opens a file, rolls a die or starts a thread by itself
+//! (the runtimes of `query` and `wire` are tokio's), so that a test can replay, crash and corrupt a whole
+//! database in one process. `disk` has a real and a simulated implementation; `clock` a real and a manual
+//! one.
 
 pub mod clock;
 pub mod disk;

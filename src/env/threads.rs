@@ -18,7 +18,6 @@ pub fn parallelism() -> usize {
 ///
 /// # Errors
 /// `53000`-class if the system has no thread left.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that starts threads")]
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>> {
     thread::Builder::new()
         .name(name.to_owned())

@@ -6,7 +6,7 @@
 //! before the row that brought it is accepted (or although it never was): who counts is decided by the
 //! graph of a snapshot, not here.
 //!
-//! Bytes per identity: the text, 16 in the arena's index, and about 10 in the shard's table.
+//! Bytes per identity: the text, 16 in the arena's index, and 10 to 21 in the shard's table.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -109,7 +109,7 @@ pub enum Input {
     /// Read once, from its start to its end.
     Stream(Box<dyn std::io::Read + Send>),
     /// An open file, at its start; formats that need it read out of order.
-    File(std::fs::File),
+    File(crate::env::disk::File),
 }
 
 /// A file format.

@@ -147,7 +147,7 @@ fn zone(text: &[u8]) -> Result<i64, Flaw> {
     let (sign, rest) = match text {
         [b'+', rest @ ..] => (1, rest),
         [b'-', rest @ ..] => (-1, rest),
-        text if text.is_empty() => return Ok(0),
+        [] => return Ok(0),
         text if text.eq_ignore_ascii_case(b"z") || text.eq_ignore_ascii_case(b"utc") => {
             return Ok(0);
         }

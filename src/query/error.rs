@@ -5,6 +5,7 @@
 //! runs a statement; `session` and everything that plans calls it.
 
 use arrow::error::ArrowError;
+use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
 use sqlparser::parser::ParserError;
@@ -158,7 +159,7 @@ fn plan_kind(text: &str) -> Error {
     if let Some(name) = between(text, "Invalid function '", "'") {
         let error =
             Error::new(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
-        return match between(text, "Did you mean '", "'") {
+        return match between(text, "Did you mean '", "'").filter(|other| near(name, other)) {
             Some(other) => error.hint(format!("perhaps you meant the function {other}")),
             None => error,
         };
@@ -196,8 +197,18 @@ fn plan_kind(text: &str) -> Error {
     Error::new(CANNOT_PLAN, tidy(text))
 }
 
+/// Whether a name is likely to be another one misspelt. DataFusion always suggests the nearest it has,
+/// however far, and of several as near any.
+fn near(name: &str, other: &str) -> bool {
+    levenshtein(name, other) * 3 <= name.chars().count()
+}
+
 fn execution_kind(text: &str) -> Error {
     let lower = text.to_lowercase();
+    if lower.contains("scalar subquery returned more than one row") {
+        let message = "more than one row returned by a subquery used as an expression";
+        return Error::new(SqlState::CARDINALITY_VIOLATION, message);
+    }
     if lower.contains("divide by zero") || lower.contains("division by zero") {
         return Error::new(SqlState::DIVISION_BY_ZERO, "division by zero");
     }
@@ -232,7 +243,10 @@ fn arrow_kind(error: &ArrowError, sql: &str) -> Error {
 fn cast_kind(text: &str) -> Error {
     let arrow_type = between(text, "to value of ", " type").or_else(|| text.rsplit(' ').next());
     let name = sql_name(arrow_type.unwrap_or_default());
-    if let Some(value) = between(text, "Cannot cast string '", "' to") {
+    let value = ["Cannot cast string '", "Cannot cast value '"]
+        .iter()
+        .find_map(|start| between(text, start, "' to"));
+    if let Some(value) = value {
         let message = format!("invalid input syntax for type {name}: \"{value}\"");
         return Error::new(SqlState::INVALID_TEXT_REPRESENTATION, message);
     }
@@ -373,12 +387,33 @@ mod tests {
             &DataFusionError::Plan("Invalid function 'summ'.\nDid you mean 'sum'?".into()),
             "42883 function summ does not exist",
         );
+        check(
+            &arrow(ArrowError::CastError(
+                "Cannot cast value 'maybe' to value of Boolean type".into(),
+            )),
+            "22P02 invalid input syntax for type boolean: \"maybe\"",
+        );
+        check(
+            &DataFusionError::Execution("Scalar subquery returned more than one row".into()),
+            "21000 more than one row returned by a subquery used as an expression",
+        );
         check(&DataFusionError::NotImplemented("Qualify".into()), "0A000 qualify");
         check(
             &DataFusionError::ResourcesExhausted("x".into()),
             "53200 the memory for queries is used up",
         );
         check(&external(Error::new(SqlState::UNDEFINED_TABLE, "gone")), "42P01 gone");
+    }
+
+    #[test]
+    fn only_likely_names_are_suggested() {
+        let hint = |name: &str, other: &str| {
+            let text = format!("Invalid function '{name}'.\nDid you mean '{other}'?");
+            let error = from_datafusion(&DataFusionError::Plan(text), "");
+            error.get_hint().map(str::to_owned)
+        };
+        assert_eq!(hint("summ", "sum").as_deref(), Some("perhaps you meant the function sum"));
+        assert_eq!(hint("nothing", "contains"), None);
     }
 
     #[test]

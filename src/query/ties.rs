@@ -116,7 +116,11 @@ impl AnalyzerRule for BreakTies {
                 let name = names.save(&expr);
                 let with = expr.transform_up(|expr| self.with_ties(expr, &schema))?;
                 changed |= with.transformed;
-                expressions.push(if with.transformed { name.restore(with.data) } else { with.data });
+                expressions.push(if with.transformed {
+                    name.restore(with.data)
+                } else {
+                    with.data
+                });
             }
             if !changed {
                 return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));

@@ -83,7 +83,13 @@ impl Log {
     /// # Errors
     /// `XX001` if the file is not a log file of that number.
     pub fn open(disk: &Arc<dyn Disk>, number: u64) -> Result<(Self, Replay)> {
-        let contents = disk.read(&path(number))?.read_all()?;
+        let file = disk.read(&path(number)).map_err(|error| match error.code() {
+            SqlState::UNDEFINED_FILE => {
+                Error::corrupted(format!("\"{}\" is missing", path(number)))
+            }
+            _ => error,
+        })?;
+        let contents = file.read_all()?;
         let replay = read(number, &contents)?;
         let mut file = disk.open(&path(number))?;
         let tail = contents.len() as u64 - replay.end;

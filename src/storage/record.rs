@@ -25,7 +25,7 @@ const FORMAT: u8 = 1;
 /// One step of the ground state.
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// A change of the catalog, with its time in microseconds.
+    /// A change of the catalog.
     Define(Definition),
     /// Accepted rows.
     Commit(Commit),

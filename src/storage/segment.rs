@@ -7,6 +7,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -16,15 +17,19 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::env::disk::{Disk, DiskFile, Readable};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::storage::record::FileReference;
 
 /// Rows of a row group: some megabytes decoded, so that a cached column is a useful unit.
 pub const ROW_GROUP_ROWS: usize = 65_536;
+
+/// A file's checksum is taken over pieces of so many bytes, so that no file is held whole.
+const VERIFY_BYTES: u64 = 1 << 20;
 
 /// Column names that begin so are the store's own.
 pub const OWN_PREFIX: &str = "selfsame:";
@@ -64,15 +69,31 @@ impl SegmentWriter {
     pub fn finish(mut self, row_count: u64) -> Result<FileReference> {
         self.writer.finish().map_err(|error| failed(&self.path, error))?;
         let out = self.writer.inner_mut();
-        out.flush().map_err(|error| Error::io(format!("write \"{}\"", self.path), &error))?;
+        out.flush().map_err(|error| of_disk(&self.path, &error))?;
         out.file.sync()?;
         let (byte_count, crc32c) = (out.offset, out.crc32c);
         Ok(FileReference { path: self.path, byte_count, crc32c, row_count })
     }
 }
 
-fn failed(path: &str, error: impl std::fmt::Display) -> Error {
-    Error::new(crate::error::SqlState::IO_ERROR, format!("could not write \"{path}\": {error}"))
+fn failed(path: &str, error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(error) => match error.downcast::<std::io::Error>() {
+            Ok(error) => of_disk(path, &error),
+            Err(error) => unwritten(path, error),
+        },
+        error => unwritten(path, error),
+    }
+}
+
+/// What the disk itself said, on its way through the Parquet writer.
+fn of_disk(path: &str, error: &std::io::Error) -> Error {
+    let carried = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    carried.cloned().unwrap_or_else(|| unwritten(path, error))
+}
+
+fn unwritten(path: &str, error: impl std::fmt::Display) -> Error {
+    Error::new(SqlState::IO_ERROR, format!("could not write \"{path}\": {error}"))
 }
 
 /// Bytes on their way to a file: counted and summed.
@@ -101,7 +122,7 @@ impl Write for DiskWriter {
         }
         self.crc32c = crc32c::crc32c_append(self.crc32c, &self.buffer);
         let written = self.file.write_at(self.offset, &self.buffer);
-        written.map_err(|error| std::io::Error::other(error.to_string()))?;
+        written.map_err(std::io::Error::other)?;
         self.offset += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -142,6 +163,8 @@ pub struct Segment {
     source: Source,
     metadata: ArrowReaderMetadata,
     cache: Arc<ColumnCache>,
+    /// Whether the file's checksum was compared since it was opened.
+    verified: AtomicBool,
 }
 
 impl Segment {
@@ -155,8 +178,12 @@ impl Segment {
         number: u64,
         cache: &Arc<ColumnCache>,
     ) -> Result<Self> {
-        let source = Source(disk.read(&file.path)?);
         let bad = |what: String| Error::corrupted(format!("segment \"{}\" {what}", file.path));
+        let source = disk.read(&file.path).map_err(|error| match error.code() {
+            SqlState::UNDEFINED_FILE => bad("is missing".to_owned()),
+            _ => error,
+        })?;
+        let source = Source(source);
         if source.0.byte_count() != file.byte_count {
             return Err(bad(format!(
                 "has {} bytes instead of {}",
@@ -169,7 +196,8 @@ impl Segment {
         if metadata.metadata().file_metadata().num_rows() as u64 != file.row_count {
             return Err(bad("has another number of rows than it should".to_owned()));
         }
-        Ok(Self { number, file, source, metadata, cache: Arc::clone(cache) })
+        let (cache, verified) = (Arc::clone(cache), AtomicBool::new(false));
+        Ok(Self { number, file, source, metadata, cache, verified })
     }
 
     /// What the store says of the file.
@@ -177,15 +205,25 @@ impl Segment {
         &self.file
     }
 
-    /// Reads the whole file and compares its checksum.
+    /// Reads the whole file and compares its checksum, unless that was done before.
     ///
     /// # Errors
     /// `XX001` if it differs.
     pub fn verify(&self) -> Result<()> {
-        if crc32c::crc32c(&self.source.0.read_all()?) != self.file.crc32c {
+        if self.verified.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let (mut sum, mut offset) = (0, 0);
+        while offset < self.file.byte_count {
+            let length = (self.file.byte_count - offset).min(VERIFY_BYTES);
+            sum = crc32c::crc32c_append(sum, &self.source.0.read_at(offset, length as usize)?);
+            offset += length;
+        }
+        if sum != self.file.crc32c {
             let message = format!("segment \"{}\" has a wrong checksum", self.file.path);
             return Err(Error::corrupted(message));
         }
+        self.verified.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -218,6 +256,8 @@ impl Segment {
         let bad = |error: &dyn std::fmt::Display| {
             Error::corrupted(format!("segment \"{}\" cannot be read: {error}", self.file.path))
         };
+        // Parquet's pages bear no checksum that its reader compares: damage could read as other values.
+        self.verify()?;
         let rows = self.metadata.metadata().row_group(group).num_rows() as usize;
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [column]);
         let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
@@ -258,7 +298,7 @@ impl ChunkReader for Source {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        let external = |error: Error| parquet::errors::ParquetError::External(Box::new(error));
+        let external = |error: Error| ParquetError::External(Box::new(error));
         self.0.read_at(start, length).map_err(external)
     }
 }

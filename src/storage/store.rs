@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::datatypes::SchemaRef;
 
 use crate::env::disk::Disk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::log::{self, Log};
 use crate::storage::manifest::Manifest;
 use crate::storage::record::{FileReference, PartRows, Record, batch_identities, identities_batch};
@@ -84,18 +84,17 @@ impl Files {
         segment.verify()?;
         for group in 0..segment.group_rows().len() {
             let column = |name| -> Result<_> {
-                segment.column(group, name)?.ok_or_else(|| {
-                    crate::error::Error::corrupted(format!("\"{}\" lacks a column", file.path))
-                })
+                segment
+                    .column(group, name)?
+                    .ok_or_else(|| Error::corrupted(format!("\"{}\" lacks a column", file.path)))
             };
             let columns =
                 vec![column("identity_id")?, column("namespace_id")?, column("identity")?];
             let batch = arrow::array::RecordBatch::try_from_iter(
                 ["identity_id", "namespace_id", "identity"].into_iter().zip(columns),
             );
-            let batch = batch.map_err(|error| {
-                crate::error::Error::corrupted(format!("\"{}\": {error}", file.path))
-            })?;
+            let batch =
+                batch.map_err(|error| Error::corrupted(format!("\"{}\": {error}", file.path)))?;
             for (number, namespace, value) in batch_identities(&batch)? {
                 each(number, namespace, &value)?;
             }
@@ -136,6 +135,7 @@ impl Store {
                 (manifest, log, replay.payloads)
             }
             None => {
+                check_new(&disk)?;
                 let manifest = Manifest { log_number: 1, ..Manifest::default() };
                 let log = Log::create(&disk, 1)?;
                 manifest.write(&disk)?;
@@ -189,6 +189,25 @@ impl Store {
         self.log = log;
         self.manifest = manifest;
         self.files.disk.remove(&log::path(old))
+    }
+}
+
+/// Refuses to start a store anew where files say that there was one: they would be taken for leftovers.
+/// The first log without records is what a crash leaves while a store is being made.
+fn check_new(disk: &Arc<dyn Disk>) -> Result<()> {
+    let mut found = Vec::new();
+    for folder in ["log", "segments", IDENTITIES] {
+        let names = disk.list(folder)?;
+        found.extend(names.into_iter().map(|name| format!("{folder}/{name}")));
+    }
+    let first = log::path(1);
+    let empty = |path: &String| {
+        *path == first && Log::open(disk, 1).is_ok_and(|(_, replay)| replay.payloads.is_empty())
+    };
+    match found.iter().find(|path| !empty(path)) {
+        None => Ok(()),
+        Some(path) => Err(Error::corrupted(format!("the store has no manifest, but \"{path}\""))
+            .hint("restore the manifest from a backup; nothing was changed")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The PostgreSQL wire protocol: sockets on one side, sessions of `query` on the other.
 //!
-//! The life of a connection: [`serve`] accepts a socket; `startup` reads who it is and opens a session;
+//! The life of a connection: [`serve()`] accepts a socket; `startup` reads who it is and opens a session;
 //! `connection` then takes one request after the other (`messages`) to `simple` or `extended`. What a
 //! statement gives is made on the computation runtime by `produce`, which encodes batches into chunks
 //! of messages (`encode`, with `text` and `numeric` for the values) and hands them over a channel

@@ -229,7 +229,7 @@ mod tests {
     fn packets_are_read() {
         check(b"user\0ada\0\0", "ada ada [] []");
         check(
-            b"user\0ada\0database\0cdp\0TimeZone\0UTC\0_pq_.x\01\0\0",
+            b"user\0ada\0database\0cdp\0TimeZone\0UTC\0_pq_.x\x001\0\0",
             "ada cdp [(\"TimeZone\", \"UTC\")] [\"_pq_.x\"]",
         );
         check(

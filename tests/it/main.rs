@@ -1,4 +1,13 @@
 //! Tests of the whole engine through its public interface, in one binary: linking is what costs.
 
-mod engine;
+#[path = "../support/model.rs"]
+mod model;
+#[path = "../support/values.rs"]
+mod values;
+
+mod against_model;
+mod bad_input;
+mod concurrency;
+mod driver;
+mod recovery;
 mod wire;

@@ -174,24 +174,37 @@ pub const BTREE_OID: u32 = 403;
 pub mod class {
     /// `pg_class`.
     pub const CLASS: u32 = 1259;
-    /// `pg_type`.
-    pub const TYPE: u32 = 1247;
     /// `pg_proc`.
     pub const PROC: u32 = 1255;
     /// `pg_namespace`.
     pub const NAMESPACE: u32 = 2615;
     /// `pg_rewrite`.
     pub const REWRITE: u32 = 2618;
-    /// `pg_constraint`.
-    pub const CONSTRAINT: u32 = 2606;
 }
+
+/// Settings that clients look up and nobody can set, with what they mean: limits of this catalog.
+const PRESETS: &[(&str, &str, &str)] = &[
+    ("block_size", "8192", "Shows the size of a disk block."),
+    ("default_table_access_method", "heap", "Shows the access method of tables."),
+    ("integer_datetimes", "on", "Shows whether datetimes are whole numbers."),
+    ("max_function_args", "100", "Shows the maximum number of function arguments."),
+    ("max_identifier_length", "63", "Shows the maximum identifier length."),
+    ("max_index_keys", "32", "Shows the maximum number of index keys."),
+    ("server_encoding", "UTF8", "Shows the server encoding."),
+    ("server_version", POSTGRESQL_VERSION, "Shows the server version."),
+    ("server_version_num", "150008", "Shows the server version as an integer."),
+];
+
+/// The version of PostgreSQL whose catalog this is.
+pub const POSTGRESQL_VERSION: &str = "15.8";
 
 /// A number for a name: 28 bits of FNV-1a, moved on where another name already has it.
 fn number(base: u32, name: &str, taken: &BTreeMap<u32, String>) -> u32 {
-    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    (0..).map(|step| base | (hash.wrapping_add(step) & 0x0fff_ffff))
+    let hash = name
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (0..)
+        .map(|step| base | (hash.wrapping_add(step) & 0x0fff_ffff))
         .find(|oid| !taken.contains_key(oid))
         .expect("there are fewer names than numbers")
 }
@@ -327,7 +340,8 @@ impl Description {
 
     /// The schemas that unqualified names are looked up in, those that exist.
     pub fn search_path(&self) -> Vec<String> {
-        let setting = self.setting("search_path").map_or("public", |setting| &setting.value);
+        let setting = self.settings.iter().find(|setting| setting.name == "search_path");
+        let setting = setting.map_or("public", |setting| &setting.value);
         let names = setting.split(',').map(|name| name.trim().trim_matches('"').to_owned());
         names
             .map(|name| if name == "$user" { self.user.clone() } else { name })
@@ -340,9 +354,22 @@ impl Description {
         schema == "pg_catalog" || self.search_path().iter().any(|name| name == schema)
     }
 
+    /// The settings of the session, and those that nobody can set.
+    pub fn all_settings(&self) -> Vec<Setting> {
+        let is_own = |name: &str| self.settings.iter().any(|setting| setting.name == name);
+        let presets = PRESETS.iter().filter(|(name, _, _)| !is_own(name));
+        let presets = presets.map(|(name, value, description)| Setting {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+            default: (*value).to_owned(),
+            description: (*description).to_owned(),
+        });
+        self.settings.iter().cloned().chain(presets).collect()
+    }
+
     /// The setting of that name, in any case.
-    pub fn setting(&self, name: &str) -> Option<&Setting> {
-        self.settings.iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
+    pub fn setting(&self, name: &str) -> Option<Setting> {
+        self.all_settings().into_iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
     }
 }
 

@@ -27,8 +27,8 @@ mod psql_tests;
 mod testing;
 
 pub use description::{
-    DATABASE_OID, Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation,
-    RelationColumn, RelationKind, SessionEntry, Setting, Source,
+    DATABASE_OID, Description, FunctionEntry, POSTGRESQL_VERSION, RELATION_OID_MAX,
+    RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source,
 };
 pub use rewrite::{Rewritten, rewrite};
 pub use types::PgType;

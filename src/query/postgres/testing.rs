@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use datafusion::catalog::{
+    CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider,
+};
 use datafusion::execution::context::SessionContext;
 use datafusion::prelude::SessionConfig;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -112,7 +114,7 @@ pub(super) fn description() -> Description {
         settings: vec![
             setting("search_path", "\"$user\", public", "\"$user\", public"),
             setting("application_name", "psql", ""),
-            setting("server_version", "15.8", "15.8"),
+            setting("jit", "off", "off"),
         ],
         functions: vec![FunctionEntry {
             name: "latest".to_owned(),
@@ -140,7 +142,8 @@ pub(super) fn context() -> SessionContext {
     let config = SessionConfig::new()
         .with_default_catalog_and_schema("selfsame", "public")
         .with_information_schema(false)
-        .with_create_default_catalog_and_schema(false);
+        .with_create_default_catalog_and_schema(false)
+        .with_target_partitions(1);
     let context = SessionContext::new_with_config(config);
     let source = source();
     let database = MemoryCatalogProvider::new();
@@ -193,8 +196,8 @@ async fn try_run(context: &SessionContext, sql: &str) -> Result<String, String> 
         .map_err(|error| error.to_string())?;
     let mut statement = statements.pop().ok_or("no statement")?;
     let source = source();
-    let rewritten = rewrite(&mut statement, &*source)
-        .map_err(|error| format!("{}: {error}", error.code()))?;
+    let rewritten =
+        rewrite(&mut statement, &*source).map_err(|error| format!("{}: {error}", error.code()))?;
     let shown = statement.to_string();
     let again = rewrite(&mut statement, &*source).map_err(|error| error.to_string())?;
     assert_eq!(statement.to_string(), shown, "rewriting twice changes the statement");
@@ -238,4 +241,41 @@ async fn try_run(context: &SessionContext, sql: &str) -> Result<String, String> 
         }
     }
     Ok(lines.join("\n"))
+}
+
+/// Name of the variable that makes golden tests write what they got instead of comparing.
+const REWRITE: &str = "SELFSAME_REWRITE_GOLDEN";
+
+/// Lines of an answer that are kept in a golden file; of the others the count is.
+const LINES_MAX: usize = 16;
+
+/// Runs each statement of a file of this folder's `golden/`, and compares with what follows it there.
+///
+/// A block is `=== name`, the statement, `---`, then names with types, and rows.
+pub(super) async fn check_golden(file: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/query/postgres/golden")
+        .join(file);
+    let expected = std::fs::read_to_string(&path).expect("the golden file is there");
+    let context = context();
+    let mut got = String::new();
+    for block in expected.split("=== ").skip(1) {
+        let (head, _) = block.split_once("\n---\n").expect("a block has a line of dashes");
+        let (_, sql) = head.split_once('\n').expect("a block has a name");
+        let answer = run(&context, sql).await;
+        let mut lines: Vec<_> = answer.lines().map(str::to_owned).collect();
+        if lines.len() > LINES_MAX {
+            lines.push(format!("... {} rows", lines.len() - 1));
+            lines.drain(LINES_MAX..lines.len() - 1);
+        }
+        got += &format!("=== {head}\n---\n{}\n\n", lines.join("\n"));
+    }
+    if std::env::var_os(REWRITE).is_some() {
+        std::fs::write(&path, got).expect("the golden file can be written");
+        return;
+    }
+    for (got, expected) in got.split("=== ").zip(expected.split("=== ")) {
+        assert_eq!(got, expected);
+    }
+    assert!(!got.contains("\nERROR "), "a golden answer of {file} is an error");
 }

@@ -346,9 +346,7 @@ impl PgType {
             "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
             "interval" => DataType::Interval(IntervalUnit::MonthDayNano),
             "numeric" => DataType::Decimal128(NUMERIC_DEFAULT.0, NUMERIC_DEFAULT.1),
-            "int2vector" => {
-                DataType::List(Arc::new(Field::new("item", DataType::Int16, true)))
-            }
+            "int2vector" => DataType::List(Arc::new(Field::new("item", DataType::Int16, true))),
             "oidvector" => DataType::List(Arc::new(Field::new("item", DataType::UInt32, true))),
             _ if entry.kind == 'p' && entry.name != "unknown" && entry.name != "cstring" => {
                 return None;
@@ -379,7 +377,11 @@ mod tests {
         check(DataType::Utf8View, 25, "text");
         check(DataType::Null, 25, "text");
         check(DataType::Decimal128(12, 2), 1700, "numeric(12,2)");
-        check(DataType::Timestamp(TimeUnit::Microsecond, None), 1114, "timestamp without time zone");
+        check(
+            DataType::Timestamp(TimeUnit::Microsecond, None),
+            1114,
+            "timestamp without time zone",
+        );
         check(
             DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
             1184,

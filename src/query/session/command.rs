@@ -12,7 +12,7 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_parser;
-use crate::query::session::depth;
+use crate::query::session::{depth, precedence};
 use crate::query::statements::{self, Cursor, Parsed};
 
 /// Calls of the parser within each other; `depth` has bounded the nesting before, so that this is only
@@ -153,7 +153,10 @@ pub(super) fn read(sql: &str) -> Result<Command> {
     let mut parsed = parsed.into_iter();
     match (parsed.next(), parsed.next()) {
         (None, _) => Ok(Command::Empty),
-        (Some(statement), None) => plain(statement),
+        (Some(mut statement), None) => {
+            precedence::repair(&mut statement);
+            plain(statement)
+        }
         (Some(_), Some(_)) => Err(several()),
     }
 }
@@ -257,9 +260,10 @@ fn refused(statement: &Statement) -> Error {
         Statement::Drop { object_type: ObjectType::Table, .. } => {
             Error::unsupported("DROP TABLE is not supported").hint("DROP DATASET name")
         }
-        Statement::Grant(_) | Statement::Revoke(_) | Statement::Delete(_) => {
-            Error::unsupported(format!("{verb} is not supported"))
-        }
+        Statement::Grant(_)
+        | Statement::Revoke(_)
+        | Statement::Delete(_)
+        | Statement::Truncate(_) => Error::unsupported(format!("{verb} is not supported")),
         _ => {
             let noun = words.get(1).copied().unwrap_or_default().to_uppercase();
             let plain = noun.chars().all(|letter| letter.is_ascii_alphabetic());

@@ -21,6 +21,7 @@ mod insert;
 mod names;
 mod parameters;
 mod plan;
+mod precedence;
 mod prepare;
 mod script;
 mod server;

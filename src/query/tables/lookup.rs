@@ -89,7 +89,7 @@ fn equality(filter: &Expr) -> Option<(&str, Vec<&ScalarValue>)> {
     }
 }
 
-/// An expression without casts that keep values apart: integers among themselves, texts likewise.
+/// An expression without its alias. Casts stay: a value that a cast changed leads nowhere.
 fn bare(expr: &Expr) -> &Expr {
     match expr {
         Expr::Alias(alias) => bare(&alias.expr),

@@ -108,7 +108,8 @@ impl CatalogProvider for Catalog {
     }
 }
 
-/// A virtual table as DataFusion sees it: planned once, bound to a snapshot when it is executed.
+/// A virtual table as DataFusion sees it: its columns are those of the snapshot at planning, its
+/// rows those of the snapshot pinned when the physical plan is made.
 pub struct Provider {
     binding: Arc<Binding>,
     name: String,
@@ -126,10 +127,8 @@ impl Provider {
     ) -> Result<Self> {
         let snapshot = binding.snapshot();
         let schema = table.bound_schema(binding, &snapshot).map_err(external)?;
-        let described = [
-            (COMMENT.to_owned(), table.comment()),
-            (KEY.to_owned(), table.key().join(",")),
-        ];
+        let described =
+            [(COMMENT.to_owned(), table.comment()), (KEY.to_owned(), table.key().join(","))];
         let schema = Arc::new(schema.as_ref().clone().with_metadata(described.into()));
         let name = match schema_name {
             "public" => name.to_owned(),

@@ -132,17 +132,18 @@ pub fn field_of(name: &str, ty: PgType) -> Field {
 
 /// Whether the binary form of a type is its text, so that a text may be sent as that type.
 fn is_sent_as_text(ty: PgType) -> bool {
-    matches!(ty.name(), "text" | "name" | "varchar" | "bpchar" | "char" | "pg_node_tree" | "aclitem")
+    matches!(
+        ty.name(),
+        "text" | "name" | "varchar" | "bpchar" | "char" | "pg_node_tree" | "aclitem"
+    )
 }
 
 /// How catalog rows hold a type: numbers of objects as `UInt32`, whatever has no Arrow type as text.
 pub fn arrow_type(ty: PgType) -> DataType {
     let Some(entry) = ty.entry() else { return DataType::Utf8 };
     if entry.element != 0 && entry.category == 'A' {
-        let element = PgType::new(entry.element);
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), element.name().to_owned())]);
-        let item = Field::new("item", arrow_type(element), true).with_metadata(metadata);
-        return DataType::List(Arc::new(item));
+        // The field around it names the array's type; on its items DataFusion would lose it.
+        return DataType::new_list(arrow_type(PgType::new(entry.element)), true);
     }
     match entry.name.as_str() {
         "bool" => DataType::Boolean,

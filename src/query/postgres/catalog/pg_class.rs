@@ -1,17 +1,14 @@
 //! `pg_class`: one row per relation, ours and the catalog's, and one per index of a primary key.
 
 use crate::query::postgres::catalog::{self, CatalogRelation, Filler, Rows};
-use crate::query::postgres::description::{
-    BTREE_OID, Description, HEAP_OID, OWNER_OID, Relation,
-};
+use crate::query::postgres::description::{BTREE_OID, Description, HEAP_OID, OWNER_OID, Relation};
 
 pub(super) const ALL: &[Filler] = &[Filler { schema: "pg_catalog", name: "pg_class", fill }];
 
 fn fill(description: &Description, rows: &mut Rows) {
     let schemas = description.numbered_schemas();
-    let schema_oid = |name: &str| {
-        schemas.iter().find(|(_, schema)| *schema == name).map_or(0, |(oid, _)| *oid)
-    };
+    let schema_oid =
+        |name: &str| schemas.iter().find(|(_, schema)| *schema == name).map_or(0, |(oid, _)| *oid);
     for relation in &description.relations {
         let namespace = schema_oid(&relation.schema);
         add_relation(rows, relation, namespace);

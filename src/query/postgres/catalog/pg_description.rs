@@ -3,8 +3,7 @@
 use crate::query::postgres::catalog::{Filler, Rows};
 use crate::query::postgres::description::{Description, PUBLIC_OID, class};
 
-pub(super) const ALL: &[Filler] =
-    &[Filler { schema: "pg_catalog", name: "pg_description", fill }];
+pub(super) const ALL: &[Filler] = &[Filler { schema: "pg_catalog", name: "pg_description", fill }];
 
 /// A comment: number of the object, catalog that lists it, column or 0, text.
 pub type Comment<'a> = (u32, u32, i32, &'a str);

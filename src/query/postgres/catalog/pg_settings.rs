@@ -6,7 +6,7 @@ use crate::query::postgres::description::{Description, Setting};
 pub(super) const ALL: &[Filler] = &[Filler { schema: "pg_catalog", name: "pg_settings", fill }];
 
 fn fill(description: &Description, rows: &mut Rows) {
-    for setting in &description.settings {
+    for setting in &description.all_settings() {
         rows.add([
             ("name", (&setting.name).into()),
             ("setting", (&setting.value).into()),

@@ -131,14 +131,21 @@ impl Rows {
     /// # Panics
     /// If the relation has no such column, which is a mistake in a filler.
     pub fn add<const N: usize>(&mut self, cells: [(&str, Value); N]) {
-        let mut row: Vec<_> = self.relation.columns.iter().zip(self.relation.arrow.fields()).map(
-            |(column, field)| {
-                if column.not_null { Value::zero(field.data_type()) } else { Value::Null }
-            },
-        ).collect();
+        let mut row: Vec<_> = self
+            .relation
+            .columns
+            .iter()
+            .zip(self.relation.arrow.fields())
+            .map(
+                |(column, field)| {
+                    if column.not_null { Value::zero(field.data_type()) } else { Value::Null }
+                },
+            )
+            .collect();
         for (name, value) in cells {
             let at = self.relation.columns.iter().position(|column| column.name == name);
-            row[at.unwrap_or_else(|| panic!("{} has no column {name}", self.relation.name))] = value;
+            row[at.unwrap_or_else(|| panic!("{} has no column {name}", self.relation.name))] =
+                value;
         }
         self.rows.push(row);
     }

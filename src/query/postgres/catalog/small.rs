@@ -33,9 +33,7 @@ const HIDDEN: &str = "********";
 const DEFAULT_TABLESPACE: u32 = 1663;
 
 fn fill_access_methods(_: &Description, rows: &mut Rows) {
-    for (oid, name, handler, kind) in
-        [(HEAP_OID, "heap", 3, "t"), (BTREE_OID, "btree", 330, "i")]
-    {
+    for (oid, name, handler, kind) in [(HEAP_OID, "heap", 3, "t"), (BTREE_OID, "btree", 330, "i")] {
         rows.add([
             ("oid", oid.into()),
             ("amname", name.into()),
@@ -46,9 +44,11 @@ fn fill_access_methods(_: &Description, rows: &mut Rows) {
 }
 
 fn fill_collations(_: &Description, rows: &mut Rows) {
-    for (oid, name, provider, locale) in
-        [(100, "default", "d", None), (950, "C", "c", Some("C")), (951, "POSIX", "c", Some("POSIX"))]
-    {
+    for (oid, name, provider, locale) in [
+        (100, "default", "d", None),
+        (950, "C", "c", Some("C")),
+        (951, "POSIX", "c", Some("POSIX")),
+    ] {
         rows.add([
             ("oid", Value::Int(oid)),
             ("collname", name.into()),
@@ -107,11 +107,7 @@ fn fill_languages(_: &Description, rows: &mut Rows) {
 
 fn fill_schemas(description: &Description, rows: &mut Rows) {
     for (oid, name) in description.numbered_schemas() {
-        rows.add([
-            ("oid", oid.into()),
-            ("nspname", name.into()),
-            ("nspowner", OWNER_OID.into()),
-        ]);
+        rows.add([("oid", oid.into()), ("nspname", name.into()), ("nspowner", OWNER_OID.into())]);
     }
 }
 

@@ -1,7 +1,8 @@
 //! The views of `pg_catalog` that list relations by name: `pg_tables`, `pg_views`, `pg_indexes`.
 
+use crate::model::names::quote_name;
 use crate::query::postgres::catalog::{self, Filler, Rows};
-use crate::query::postgres::description::Description;
+use crate::query::postgres::description::{Description, Relation};
 
 const fn filler(name: &'static str, fill: fn(&Description, &mut Rows)) -> Filler {
     Filler { schema: "pg_catalog", name, fill }
@@ -14,16 +15,12 @@ pub(super) const ALL: &[Filler] = &[
 ];
 
 /// The statement that would create the index of a primary key.
-pub fn index_definition(relation: &crate::query::postgres::description::Relation) -> String {
-    let quote = crate::model::names::quote_name;
-    let columns: Vec<_> = relation.primary_key.iter().map(|name| quote(name)).collect();
-    format!(
-        "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
-        quote(&relation.key_name()),
-        quote(&relation.schema),
-        quote(&relation.name),
-        columns.join(", ")
-    )
+pub fn index_definition(relation: &Relation, is_qualified: bool) -> String {
+    let columns: Vec<_> = relation.primary_key.iter().map(|name| quote_name(name)).collect();
+    let schema =
+        if is_qualified { format!("{}.", quote_name(&relation.schema)) } else { String::new() };
+    let (index, table) = (quote_name(&relation.key_name()), quote_name(&relation.name));
+    format!("CREATE UNIQUE INDEX {index} ON {schema}{table} USING btree ({})", columns.join(", "))
 }
 
 fn fill_indexes(description: &Description, rows: &mut Rows) {
@@ -32,7 +29,7 @@ fn fill_indexes(description: &Description, rows: &mut Rows) {
             ("schemaname", (&relation.schema).into()),
             ("tablename", (&relation.name).into()),
             ("indexname", relation.key_name().into()),
-            ("indexdef", index_definition(relation).into()),
+            ("indexdef", index_definition(relation, true).into()),
         ]);
     }
 }

@@ -69,11 +69,7 @@ fn view(call: &Call<'_>) -> Result<Value> {
     Ok(definition.map(|text| format!(" {};", text.trim().trim_end_matches(';'))).into())
 }
 
-fn keyed(
-    description: &Description,
-    oid: u32,
-    number: fn(&Relation) -> u32,
-) -> Option<&Relation> {
+fn keyed(description: &Description, oid: u32, number: fn(&Relation) -> u32) -> Option<&Relation> {
     description.relations.iter().find(|relation| relation.has_key() && number(relation) == oid)
 }
 
@@ -82,7 +78,10 @@ fn index(call: &Call<'_>) -> Result<Value> {
         return Ok(Value::Null);
     };
     match usize::try_from(call.int(1)).unwrap_or_default() {
-        0 => Ok(views::index_definition(relation).into()),
+        0 => {
+            let is_short = call.is_true(2) && call.description.sees_schema(&relation.schema);
+            Ok(views::index_definition(relation, !is_short).into())
+        }
         column => Ok(relation.primary_key.get(column - 1).map(|name| quote_name(name)).into()),
     }
 }

@@ -12,7 +12,12 @@ use datafusion::logical_expr::{
 
 pub(super) fn scalar_functions() -> Vec<ScalarUDF> {
     [Shape::OrEmpty, Shape::Expanded]
-        .map(|shape| ScalarUDF::from(ListFunction { shape, signature: Signature::any(1, Volatility::Immutable) }))
+        .map(|shape| {
+            ScalarUDF::from(ListFunction {
+                shape,
+                signature: Signature::any(1, Volatility::Immutable),
+            })
+        })
         .into()
 }
 
@@ -32,10 +37,7 @@ struct ListFunction {
 }
 
 fn item_fields(element: &Field) -> Fields {
-    Fields::from(vec![
-        element.clone().with_name("x"),
-        Field::new("n", DataType::Int32, true),
-    ])
+    Fields::from(vec![element.clone().with_name("x"), Field::new("n", DataType::Int32, true)])
 }
 
 impl ScalarUDFImpl for ListFunction {
@@ -65,10 +67,13 @@ impl ScalarUDFImpl for ListFunction {
         let is_scalar = matches!(args.args[0], ColumnarValue::Scalar(_));
         let row_count = if is_scalar { 1 } else { args.number_rows };
         let given = args.args[0].to_array(row_count)?;
-        let given = arrow::compute::cast(&given, &match args.args[0].data_type() {
-            DataType::Null => args.return_field.data_type().clone(),
-            own => own,
-        })?;
+        let given = arrow::compute::cast(
+            &given,
+            &match args.args[0].data_type() {
+                DataType::Null => args.return_field.data_type().clone(),
+                own => own,
+            },
+        )?;
         let array = match self.shape {
             Shape::OrEmpty => or_empty(given.as_list()),
             Shape::Expanded => expanded(given.as_list())?,

@@ -36,7 +36,7 @@ mod tables;
 mod text;
 mod visibility;
 
-pub use tables::{is_table_function, table_functions};
+pub use tables::table_functions;
 
 /// What an argument is, which says how it is coerced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,6 @@ impl Kind {
 
 /// One row of arguments.
 struct Call<'a> {
-    name: &'static str,
     description: &'a Description,
     arguments: &'a [Value],
     fields: &'a [FieldRef],
@@ -163,13 +162,9 @@ const ALL: &[&[Function]] = &[
 /// All scalar functions, over one session's source.
 pub fn scalar_functions(source: &Arc<dyn Source>) -> Vec<ScalarUDF> {
     let listed = ALL.iter().copied().flatten().map(|function| {
-        let strict = Signature::user_defined(if function.is_pure {
-            Volatility::Immutable
-        } else {
-            Volatility::Stable
-        });
-        let source = Arc::clone(source);
-        ScalarUDF::from(CatalogFunction { function, source, signature: strict })
+        let volatility = if function.is_pure { Volatility::Immutable } else { Volatility::Stable };
+        let (source, signature) = (Arc::clone(source), Signature::user_defined(volatility));
+        ScalarUDF::from(CatalogFunction { function, source, signature })
     });
     listed.chain(lists::scalar_functions()).collect()
 }
@@ -254,8 +249,11 @@ impl ScalarUDFImpl for CatalogFunction {
         let description = self.source.describe();
         let is_constant = args.args.iter().all(|it| matches!(it, ColumnarValue::Scalar(_)));
         let row_count = if is_constant { 1 } else { args.number_rows };
-        let columns: Vec<ArrayRef> =
-            args.args.iter().map(|it| it.to_array(row_count)).collect::<datafusion::common::Result<_>>()?;
+        let columns: Vec<ArrayRef> = args
+            .args
+            .iter()
+            .map(|it| it.to_array(row_count))
+            .collect::<datafusion::common::Result<_>>()?;
         let values = (0..row_count)
             .map(|row| {
                 let arguments: Vec<_> = columns.iter().map(|it| value_at(it, row)).collect();
@@ -263,7 +261,6 @@ impl ScalarUDFImpl for CatalogFunction {
                     return Ok(Value::Null);
                 }
                 (self.function.run)(&Call {
-                    name: self.function.name,
                     description: &description,
                     arguments: &arguments,
                     fields: &args.arg_fields,

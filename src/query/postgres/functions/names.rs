@@ -114,8 +114,12 @@ pub fn type_oid(_: &Description, text: &str) -> Result<u32> {
     if let Ok(oid) = text.parse() {
         return Ok(oid);
     }
-    let bare = text.split('(').next().unwrap_or(text).to_lowercase();
-    let entry = types::by_name(text).or_else(|| types::by_name(&bare));
+    let entry = if text.contains('"') {
+        split_name(text).last().and_then(|name| types::by_internal_name(name))
+    } else {
+        let bare = text.split('(').next().unwrap_or(text).to_lowercase();
+        types::by_name(text).or_else(|| types::by_name(&bare))
+    };
     entry.map(|entry| entry.oid).ok_or_else(|| {
         let message = format!("type \"{text}\" does not exist");
         Error::new(SqlState::UNDEFINED_OBJECT, message)
@@ -168,7 +172,7 @@ fn role_oid(description: &Description, text: &str) -> Result<u32> {
 fn class_text(description: &Description, oid: u32) -> Option<String> {
     let (schema, name) = description.class_name(oid)?;
     let is_plain = description.class_oid(None, &name) == Some(oid);
-    let schema = (!is_plain).then(|| format!("{}.", quote_name(&schema))).unwrap_or_default();
+    let schema = if is_plain { String::new() } else { format!("{}.", quote_name(&schema)) };
     Some(format!("{schema}{}", quote_name(&name)))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::catalog::Value;
+use crate::query::postgres::description::POSTGRESQL_VERSION;
 use crate::query::postgres::functions::{Bool, Call, Function, Int, Text};
 
 const NONE: &[&[super::Kind]] = &[&[]];
@@ -35,9 +36,6 @@ pub(super) const ALL: &[Function] = &[
     Function::new("pg_advisory_unlock_all", NONE, "void", |_| Ok("".into())),
 ];
 
-/// The major and minor version of PostgreSQL whose catalog this is.
-pub const POSTGRESQL_VERSION: &str = "15.8";
-
 /// Encodings by their numbers; only those that clients ask about.
 const ENCODINGS: &[(i64, &str)] = &[(0, "SQL_ASCII"), (6, "UTF8"), (8, "LATIN1"), (24, "WIN1252")];
 
@@ -66,7 +64,7 @@ fn current_user(call: &Call<'_>) -> Result<Value> {
 fn current_setting(call: &Call<'_>) -> Result<Value> {
     let name = call.text(0);
     match call.description.setting(name) {
-        Some(setting) => Ok((&setting.value).into()),
+        Some(setting) => Ok(setting.value.into()),
         None if call.is_true(1) => Ok(Value::Null),
         None => {
             let message = format!("unrecognized configuration parameter \"{name}\"");

@@ -10,6 +10,9 @@ pub(super) const ALL: &[Function] = &[
     Function::new("quote_literal", &[&[Any]], "text", literal).pure(),
     Function::new("quote_nullable", &[&[Any]], "text", nullable).takes_nulls().pure(),
     Function::new("format", VARIADIC, "text", format_text).takes_nulls().pure(),
+    Function::new("like_escape", &[&[Text, Text]], "text", like_escape).pure(),
+    Function::new("json_build_object", VARIADIC, "json", json_object).takes_nulls().pure(),
+    Function::new("jsonb_build_object", VARIADIC, "json", json_object).takes_nulls().pure(),
 ];
 
 /// A value's text, as `format` and concatenation write it.
@@ -52,13 +55,15 @@ fn format_text(call: &Call<'_>) -> Result<Value> {
         }
         let digits = rest.find(|it: char| !it.is_ascii_digit()).unwrap_or(rest.len());
         if digits > 0 && rest[digits..].starts_with('$') {
-            next = rest[..digits].parse().map_err(|_| bad_format("argument number is too large"))?;
+            next =
+                rest[..digits].parse().map_err(|_| bad_format("argument number is too large"))?;
             rest = &rest[digits + 1..];
         }
         let Some(kind) = rest.chars().next() else {
             return Err(bad_format("unterminated format() type specifier"));
         };
-        let value = call.arguments.get(next).ok_or_else(|| bad_format("too few arguments for format()"))?;
+        let value =
+            call.arguments.get(next).ok_or_else(|| bad_format("too few arguments for format()"))?;
         result.push_str(&placed(kind, value)?);
         rest = &rest[kind.len_utf8()..];
         next += 1;
@@ -84,6 +89,58 @@ fn bad_format(message: &str) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
 }
 
+/// A pattern whose escape character is a backslash.
+fn like_escape(call: &Call<'_>) -> Result<Value> {
+    let mut escapes = call.text(1).chars();
+    let escape = escapes.next();
+    if escapes.next().is_some() {
+        let message = "invalid escape string";
+        return Err(Error::new(SqlState("22019"), message)
+            .hint("Escape string must be empty or one character."));
+    }
+    let mut pattern = String::new();
+    let mut characters = call.text(0).chars();
+    while let Some(character) = characters.next() {
+        if Some(character) == escape {
+            pattern.push('\\');
+            pattern.extend(characters.next());
+        } else {
+            if character == '\\' {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+    }
+    Ok(pattern.into())
+}
+
+/// The JSON object of keys and values in turn.
+fn json_object(call: &Call<'_>) -> Result<Value> {
+    if call.arguments.len() % 2 == 1 {
+        let message = "argument list must have even number of elements";
+        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
+    }
+    let pairs = call.arguments.chunks_exact(2).map(|pair| {
+        let key = text_of(&pair[0]).ok_or_else(|| {
+            Error::new(SqlState::INVALID_PARAMETER_VALUE, "argument 1 must not be null")
+        })?;
+        Ok(format!("{} : {}", json_text(&Value::Text(key)), json_text(&pair[1])))
+    });
+    Ok(format!("{{{}}}", pairs.collect::<Result<Vec<_>>>()?.join(", ")).into())
+}
+
+fn json_text(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+        Value::List(items) => {
+            format!("[{}]", items.iter().map(json_text).collect::<Vec<_>>().join(","))
+        }
+        other => text_of(other).unwrap_or_default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,11 +149,11 @@ mod tests {
     fn check(pattern: &str, arguments: &[Value], expected: &str) {
         let arguments = [&[Value::from(pattern)], arguments].concat();
         let description = Description::default();
-        let call =
-            Call { name: "format", description: &description, arguments: &arguments, fields: &[] };
-        let result = format_text(&call).map_or_else(|error| error.to_string(), |value| {
-            text_of(&value).unwrap_or_else(|| "null".to_owned())
-        });
+        let call = Call { description: &description, arguments: &arguments, fields: &[] };
+        let result = format_text(&call).map_or_else(
+            |error| error.to_string(),
+            |value| text_of(&value).unwrap_or_else(|| "null".to_owned()),
+        );
         assert_eq!(result, expected, "{pattern}");
     }
 

@@ -2,8 +2,8 @@
 
 use sqlparser::ast::{
     DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr,
-    Query, Select, SetExpr, Value, ValueWithSpan,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr, Query,
+    Select, SetExpr, Value, ValueWithSpan,
 };
 use sqlparser::tokenizer::Span;
 

@@ -17,13 +17,19 @@ fn object_cast(expr: &Expr) -> Option<&'static str> {
 }
 
 /// Turns `x::regclass` into the name that it shows as, where it is shown. True if it was one.
-pub fn show(expr: &mut Expr) -> bool {
-    let Some(name) = object_cast(expr) else { return false };
+///
+/// # Errors
+/// If a literal names no object.
+pub fn show(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
+    let Some(name) = object_cast(expr) else { return Ok(false) };
     let mut taken = build::take(expr);
     if let Expr::Cast { expr: inner, .. } = &mut taken {
+        if let Some(text) = build::literal_text(inner) {
+            names::check(&rewriter.description(), name, text)?;
+        }
         *expr = build::call(&format!("{name}out"), vec![build::take(inner)]);
     }
-    true
+    Ok(true)
 }
 
 /// Rewrites one cast. True if the result is to be looked at again.
@@ -32,7 +38,7 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
         return Ok(rewrite_typed(typed).map(|cast| *expr = cast).is_some());
     }
     let Expr::Cast { expr: inner, data_type, .. } = expr else { return Ok(false) };
-    if data_types::is_text(data_type) && shows_object(rewriter, inner) {
+    if data_types::is_text(data_type) && shows_object(rewriter, inner)? {
         *expr = build::take(inner);
         return Ok(true);
     }
@@ -55,12 +61,12 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
 }
 
 /// Whether casting this to text means showing an object's name; if so, it is made to do that.
-fn shows_object(rewriter: &Rewriter<'_>, inner: &mut Expr) -> bool {
+fn shows_object(rewriter: &Rewriter<'_>, inner: &mut Expr) -> Result<bool> {
     if let Some(name) = rewriter.object_column(inner) {
         *inner = build::call(&format!("{name}out"), vec![build::take(inner)]);
-        return true;
+        return Ok(true);
     }
-    show(inner)
+    show(rewriter, inner)
 }
 
 fn to_object(rewriter: &Rewriter<'_>, name: &str, inner: &mut Expr) -> Result<Expr> {
@@ -102,7 +108,8 @@ fn literal(text: &str, data_type: &DataType) -> Option<Expr> {
 /// The array that a literal such as `{a,"b c",NULL}` is.
 pub fn array_expr(text: &str) -> Option<Expr> {
     let items = array_items(text)?;
-    let items = items.into_iter().map(|item| item.map_or_else(build::null, |it| build::string(&it)));
+    let items =
+        items.into_iter().map(|item| item.map_or_else(build::null, |it| build::string(&it)));
     Some(build::call("make_array", items.collect()))
 }
 

@@ -23,7 +23,7 @@ pub fn is_name_of_object(data_type: &DataType) -> Option<&'static str> {
         "regnamespace" => "regnamespace",
         "regproc" | "regprocedure" => "regproc",
         "regrole" => "regrole",
-        "oid" | "xid" | "cid" => "oid",
+        "oid" | "xid" | "cid" | "regoper" | "regoperator" | "regcollation" => "oid",
         _ => return None,
     })
 }
@@ -103,12 +103,11 @@ fn custom(name: &str, whole: &DataType, modifiers: &[String]) -> DataType {
         "interval" => DataType::Interval { fields: None, precision: None },
         "oidvector" | "_oid" => array(DataType::BigInt(None)),
         "int2vector" => array(DataType::SmallInt(None)),
-        "text" | "name" | "char" | "varchar" | "bpchar" | "citext" | "cstring" | "json" | "jsonb"
-        | "uuid" | "inet" | "cidr" | "xml" | "unknown" | "pg_node_tree" | "pg_lsn" | "aclitem"
-        | "sql_identifier" | "character_data" | "yes_or_no" => DataType::Text,
-        "regclass" | "regtype" | "regnamespace" | "regproc" | "regprocedure" | "regrole" | "oid" => {
-            DataType::BigInt(None)
-        }
+        "text" | "name" | "char" | "varchar" | "bpchar" | "citext" | "cstring" | "json"
+        | "jsonb" | "uuid" | "inet" | "cidr" | "xml" | "unknown" | "pg_node_tree" | "pg_lsn"
+        | "aclitem" | "sql_identifier" | "character_data" | "yes_or_no" => DataType::Text,
+        "regclass" | "regtype" | "regnamespace" | "regproc" | "regprocedure" | "regrole"
+        | "oid" => DataType::BigInt(None),
         other => match other.strip_prefix('_').map(|element| custom(element, whole, &[])) {
             Some(element) if element != *whole => array(element),
             _ => whole.clone(),

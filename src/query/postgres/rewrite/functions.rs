@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectNamePart, Subscript,
+    FunctionArguments, Ident, ObjectNamePart, Subscript, TimezoneInfo,
 };
 
 use crate::query::postgres::rewrite::{Rewriter, build};
@@ -68,6 +68,23 @@ pub fn rewrite(expr: &mut Expr) -> bool {
         _ => None,
     };
     replaced.map(|new| *expr = new).is_some()
+}
+
+/// `current_role` and others that are functions without parentheses. True if it was one.
+pub fn rewrite_keyword(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
+    let Expr::Identifier(name) = expr else { return false };
+    if name.quote_style.is_some() || rewriter.column_type(&Expr::Identifier(name.clone())).is_some()
+    {
+        return false;
+    }
+    let now = || build::call("now", Vec::new());
+    *expr = match name.value.to_lowercase().as_str() {
+        keyword @ ("current_role" | "current_schema") => build::call(keyword, Vec::new()),
+        "localtime" => build::cast(now(), DataType::Time(None, TimezoneInfo::None)),
+        "localtimestamp" => build::cast(now(), DataType::Timestamp(None, TimezoneInfo::None)),
+        _ => return false,
+    };
+    true
 }
 
 fn binary(function: &mut Function, op: BinaryOperator) -> Option<Expr> {

@@ -2,15 +2,23 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, Select, SelectItem, VisitMut, VisitorMut};
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, VisitMut, VisitorMut,
+};
 
+use crate::error::Result;
+use crate::query::postgres::rewrite::scope::Entry;
 use crate::query::postgres::rewrite::{Rewriter, build, casts, outputs, relations};
 
 /// Functions that give one row per element of a list.
 const SETS: &[&str] = &["generate_series", "generate_subscripts", "_pg_expandarray"];
 
 /// Rewrites the items of a SELECT, which have their names by now.
-pub fn rewrite(rewriter: &Rewriter<'_>, select: &mut Select) {
+///
+/// # Errors
+/// If a literal names no object.
+pub fn rewrite(rewriter: &Rewriter<'_>, select: &mut Select) -> Result<()> {
     for item in &mut select.projection {
         let (expr, alias) = match item {
             SelectItem::UnnamedExpr(expr) => {
@@ -18,24 +26,62 @@ pub fn rewrite(rewriter: &Rewriter<'_>, select: &mut Select) {
                 (expr, alias)
             }
             SelectItem::ExprWithAlias { expr, alias } => (expr, alias.clone()),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                qualify(rewriter, name);
+                continue;
+            }
             _ => continue,
         };
-        let is_changed = show(rewriter, expr);
+        let is_changed = show(rewriter, expr)?;
         let _ = expr.visit(&mut Unnest { query_depth: 0, is_inside: false });
         if is_changed {
             let expr = std::mem::replace(expr, build::null());
             *item = SelectItem::ExprWithAlias { expr, alias };
         }
     }
+    Ok(())
+}
+
+/// `columns.*` over `information_schema.columns` needs the whole name.
+fn qualify(rewriter: &Rewriter<'_>, name: &mut ObjectName) {
+    let [ObjectNamePart::Identifier(alias)] = name.0.as_slice() else { return };
+    let alias = build::folded(alias);
+    let mut entries = rewriter.scopes().iter().rev().flat_map(|scope| scope.entries.iter());
+    if let Some(Entry { written: Some(written), relation: Some((schema, _)), .. }) =
+        entries.find(|entry| entry.alias == alias)
+    {
+        *name = written.clone();
+        if name.0.len() == 1 && schema == "pg_catalog" {
+            name.0.insert(0, ObjectNamePart::Identifier(Ident::new("pg_catalog")));
+        }
+    }
 }
 
 /// A name of an object shows as text; a system column is not there to be selected.
-fn show(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
+fn show(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
     if let Some(name) = rewriter.object_column(expr) {
         *expr = build::call(&format!("{name}out"), vec![build::take(expr)]);
-        return true;
+        return Ok(true);
     }
-    casts::show(expr) || system_column(rewriter, expr)
+    if let Some(shows) = finder(expr) {
+        let found = std::mem::replace(expr, build::null());
+        *expr = build::call(shows, vec![found]);
+        return Ok(true);
+    }
+    Ok(casts::show(rewriter, expr)? || system_column(rewriter, expr))
+}
+
+/// `to_regclass` and its like give an object; what shows it.
+fn finder(expr: &Expr) -> Option<&'static str> {
+    let Expr::Function(function) = expr else { return None };
+    match build::function_name(function).as_str() {
+        "to_regclass" => Some("regclassout"),
+        "to_regnamespace" => Some("regnamespaceout"),
+        "to_regproc" => Some("regprocout"),
+        "to_regrole" => Some("regroleout"),
+        "to_regtype" => Some("regtypeout"),
+        _ => None,
+    }
 }
 
 /// `tableoid` is the number of the relation, and `xmin` and its like are all 1: rows have one version.

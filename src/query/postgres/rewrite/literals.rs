@@ -19,7 +19,9 @@ pub fn narrow(expr: &mut Expr) {
             conditions.iter_mut().for_each(|branch| narrow(&mut branch.result));
             else_result.iter_mut().for_each(|result| narrow(result));
         }
-        Expr::Function(function) if SAME_TYPE.contains(&build::function_name(function).as_str()) => {
+        Expr::Function(function)
+            if SAME_TYPE.contains(&build::function_name(function).as_str()) =>
+        {
             narrow_arguments(function);
         }
         _ if is_int(expr) && !is_cast(expr) => {
@@ -54,8 +56,11 @@ fn is_int(expr: &Expr) -> bool {
                 let plain = data_types::plain(data_type);
                 let is_int = matches!(
                     plain,
-                    DataType::Int(_) | DataType::Integer(_) | DataType::Int4(_)
-                        | DataType::SmallInt(_) | DataType::Int2(_)
+                    DataType::Int(_)
+                        | DataType::Integer(_)
+                        | DataType::Int4(_)
+                        | DataType::SmallInt(_)
+                        | DataType::Int2(_)
                 );
                 if !is_int {
                     return false;

@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Expr, Fetch, LimitClause, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value,
-    VisitMut, VisitorMut,
+    Expr, Fetch, LimitClause, Query, Select, SelectItem, SetExpr, Statement, TableFactor, VisitMut,
+    VisitorMut,
 };
 
 use crate::error::{Error, Result};
@@ -21,8 +21,11 @@ use crate::query::postgres::types::PgType;
 mod build;
 mod casts;
 mod data_types;
+mod facts;
 mod functions;
 mod items;
+mod joins;
+mod lateral;
 mod literals;
 mod nesting;
 mod operators;
@@ -54,18 +57,20 @@ pub fn rewrite(statement: &mut Statement, source: &dyn Source) -> Result<Rewritt
     let mut output_names = None;
     if let Statement::Query(query) = statement {
         output_names = outputs::names(query);
-        name_top(query);
+        outputs::leaves(query).into_iter().for_each(|select| outputs::name_items(select, true));
     }
-    match statement.visit(&mut rewriter) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(Rewritten { output_names }),
+    if let ControlFlow::Break(error) = statement.visit(&mut rewriter) {
+        return Err(error);
     }
+    if let Statement::Query(query) = statement {
+        narrow_top(query);
+    }
+    Ok(Rewritten { output_names })
 }
 
-/// Names the rows of the statement itself, and gives its literals their types.
-fn name_top(query: &mut Query) {
+/// Gives the literals in the rows of the statement itself their types.
+fn narrow_top(query: &mut Query) {
     for select in outputs::leaves(query) {
-        outputs::name_items(select, true);
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                 literals::narrow(expr);
@@ -114,11 +119,16 @@ impl<'a> Rewriter<'a> {
         self.ctes.iter().flatten().any(|cte| cte == name)
     }
 
-    fn column_type(&self, expr: &Expr) -> Option<PgType> {
+    /// The column that an expression is, if it is one of a relation in reach.
+    fn column(&self, expr: &Expr) -> Option<scope::Column<'_>> {
         if !matches!(build::bare(expr), Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
             return None;
         }
-        scope::column_type(&self.scopes, expr, &self.description())
+        scope::column(&self.scopes, expr, &self.description())
+    }
+
+    fn column_type(&self, expr: &Expr) -> Option<PgType> {
+        self.column(expr).map(|column| column.ty)
     }
 
     /// The `reg*` type of a column that holds numbers of objects and shows their names.
@@ -138,23 +148,34 @@ impl<'a> Rewriter<'a> {
         entry.oid(&self.description())
     }
 
+    /// The place inside of a SELECT below this one.
+    fn inside(&self, select: &Select) -> Self {
+        let mut inner = Self::new(self.source);
+        inner.described = self.described.clone();
+        inner.ctes = self.ctes.clone();
+        inner.scopes = self.scopes.clone();
+        inner.push_scope(select);
+        inner
+    }
+
     fn push_scope(&mut self, select: &Select) {
         let scope = Scope::of(select, &|name| self.is_cte(name));
         self.scopes.push(scope);
     }
 
-    fn rewrite_select(&mut self, select: &mut Select) {
+    fn rewrite_select(&mut self, select: &mut Select) -> Result<()> {
         outputs::name_items(select, false);
         if subqueries::is_empty_select(self, select) {
-            subqueries::drop_subqueries(&mut select.projection);
+            subqueries::drop_subqueries(self, &mut select.projection);
         }
+        joins::rewrite(self, select);
         subqueries::count_in_items(self, &mut select.projection);
-        items::rewrite(self, select);
+        items::rewrite(self, select)
     }
 
     /// Tries each kind of rewrite once. True if the result is to be looked at again.
     fn rewrite_expr(&mut self, expr: &mut Expr) -> Result<bool> {
-        if functions::rewrite(expr) {
+        if functions::rewrite(expr) || functions::rewrite_keyword(self, expr) {
             return Ok(true);
         }
         if let Some(data_type) = functions::narrowed(expr)
@@ -170,6 +191,7 @@ impl<'a> Rewriter<'a> {
             || operators::rewrite(self, expr)?
             || functions::rewrite_access(self, expr)
             || items::system_column(self, expr)
+            || facts::rewrite(self, expr)
             || subqueries::rewrite(self, expr))
     }
 }
@@ -201,7 +223,9 @@ impl VisitorMut for Rewriter<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
-        flow(self.depth.enter())?;
+        flow(self.depth.enter_query())?;
+        flow(nesting::balance_unions(&mut query.body))?;
+        lateral::rewrite(self, query);
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         self.ctes.push(ctes.map(|cte| build::folded(&cte.alias.name)).collect());
         match &*query.body {
@@ -212,7 +236,7 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
-        self.depth.leave();
+        self.depth.leave_query();
         self.ctes.pop();
         self.scopes.pop();
         ControlFlow::Continue(())
@@ -220,8 +244,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         self.push_scope(select);
-        self.rewrite_select(select);
-        ControlFlow::Continue(())
+        flow(self.rewrite_select(select))
     }
 
     fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<Error> {
@@ -235,7 +258,10 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        flow(self.depth.enter())?;
+        if let Err(error) = self.depth.enter() {
+            nesting::dismantle(expr);
+            return ControlFlow::Break(error);
+        }
         nesting::balance(expr);
         loop {
             match self.rewrite_expr(expr) {

@@ -1,13 +1,16 @@
 //! Depth: how deeply a statement may nest, and long chains of AND or OR made shallow.
 
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::{BinaryOperator, Expr, SetExpr, SetOperator, Values};
 
 use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::rewrite::build;
 
-/// The most expressions inside one another. Planning recurses a few times as deep and takes some
-/// kilobytes of stack for each, so that this much fits the stacks that plans are made on.
+/// The most expressions inside one another. Planning takes some 8 KiB of stack for each in a build
+/// without optimisation, so that statements of this depth want to be planned on a stack of 32 MiB.
 pub const NESTING_MAX: usize = 1_000;
+
+/// A query inside of another takes as much stack as this many expressions.
+const QUERY_WEIGHT: usize = 10;
 
 /// Chains longer than this become balanced trees; shorter ones stay as they were written.
 const CHAIN_MAX: usize = 16;
@@ -22,7 +25,19 @@ impl Depth {
     /// # Errors
     /// `54001` if that is too deep.
     pub fn enter(&mut self) -> Result<()> {
-        self.0 += 1;
+        self.add(1)
+    }
+
+    /// Goes into a query.
+    ///
+    /// # Errors
+    /// `54001` if that is too deep.
+    pub fn enter_query(&mut self) -> Result<()> {
+        self.add(QUERY_WEIGHT)
+    }
+
+    fn add(&mut self, weight: usize) -> Result<()> {
+        self.0 += weight;
         if self.0 > NESTING_MAX {
             let message = "statement is nested too deeply";
             return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
@@ -34,6 +49,11 @@ impl Depth {
     /// Comes back.
     pub fn leave(&mut self) {
         self.0 = self.0.saturating_sub(1);
+    }
+
+    /// Comes back from a query.
+    pub fn leave_query(&mut self) {
+        self.0 = self.0.saturating_sub(QUERY_WEIGHT);
     }
 }
 
@@ -61,7 +81,64 @@ pub fn balance(expr: &mut Expr) {
         }
     }
     terms.reverse();
-    *expr = joined(terms, &op);
+    *expr = joined(terms, |left, right| Expr::BinaryOp { left, op: op.clone(), right });
+}
+
+/// Takes a chain of operators apart from the outside in: dropping it at once would recurse.
+pub fn dismantle(expr: &mut Expr) {
+    let mut rest = std::mem::replace(expr, build::null());
+    while let Expr::BinaryOp { left, .. } = rest {
+        rest = *left;
+    }
+}
+
+/// Makes a long chain of UNIONs shallow in the same way. Each term is planned by itself, so that their
+/// number is limited like depth is.
+///
+/// # Errors
+/// `54001` if there are too many.
+pub fn balance_unions(body: &mut SetExpr) -> Result<()> {
+    let SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, .. } = body else {
+        return Ok(());
+    };
+    let quantifier = *set_quantifier;
+    let mut terms = Vec::new();
+    let mut rest = std::mem::replace(
+        body,
+        SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: Vec::new() }),
+    );
+    loop {
+        match rest {
+            SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right }
+                if set_quantifier == quantifier =>
+            {
+                terms.push(*right);
+                rest = *left;
+            }
+            first => {
+                terms.push(first);
+                break;
+            }
+        }
+    }
+    if terms.len() > NESTING_MAX {
+        let message = "statement has too many set operations";
+        return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
+            .detail(format!("A statement can join {NESTING_MAX} queries by UNION.")));
+    }
+    terms.reverse();
+    let union = |left, right| SetExpr::SetOperation {
+        op: SetOperator::Union,
+        set_quantifier: quantifier,
+        left,
+        right,
+    };
+    *body = match terms.len() <= CHAIN_MAX {
+        true => terms.into_iter().reduce(|left, right| union(Box::new(left), Box::new(right))),
+        false => Some(joined(terms, union)),
+    }
+    .expect("a chain has terms");
+    Ok(())
 }
 
 fn chain_length(expr: &Expr, op: &BinaryOperator) -> usize {
@@ -78,21 +155,51 @@ fn chain_length(expr: &Expr, op: &BinaryOperator) -> usize {
 }
 
 /// Joins neighbours pair by pair until one is left.
-fn joined(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
+fn joined<T>(mut terms: Vec<T>, join: impl Fn(Box<T>, Box<T>) -> T) -> T {
     while terms.len() > 1 {
         let mut pairs = Vec::with_capacity(terms.len().div_ceil(2));
         let mut iterator = terms.into_iter();
         while let Some(left) = iterator.next() {
             pairs.push(match iterator.next() {
-                Some(right) => Expr::BinaryOp {
-                    left: Box::new(left),
-                    op: op.clone(),
-                    right: Box::new(right),
-                },
+                Some(right) => join(Box::new(left), Box::new(right)),
                 None => left,
             });
         }
         terms = pairs;
     }
     terms.pop().expect("a chain has terms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::postgres::rewrite::rewrite;
+    use crate::query::postgres::testing;
+    use sqlparser::ast::Statement;
+
+    fn check(sql: &str) -> std::result::Result<String, SqlState> {
+        let mut statement = Statement::Query(Box::new(build::query(sql)));
+        match rewrite(&mut statement, &*testing::source()) {
+            Ok(_) => Ok(statement.to_string()),
+            Err(error) => Err(error.code()),
+        }
+    }
+
+    #[test]
+    fn the_deepest_statement_passes_and_a_deeper_one_does_not() {
+        let sum = |count| format!("SELECT {}", vec!["a"; count].join(" + "));
+        assert!(check(&sum(NESTING_MAX - QUERY_WEIGHT)).is_ok());
+        assert_eq!(check(&sum(NESTING_MAX + 1)), Err(SqlState::STATEMENT_TOO_COMPLEX));
+        assert_eq!(check(&sum(100 * NESTING_MAX)), Err(SqlState::STATEMENT_TOO_COMPLEX));
+    }
+
+    #[test]
+    fn long_chains_become_shallow() {
+        let terms: Vec<_> = (0..20_000).map(|number| format!("a = {number}")).collect();
+        let sql = format!("SELECT a FROM t WHERE {}", terms.join(" OR "));
+        assert_eq!(check(&sql), Ok(sql));
+        let unions = |count| vec!["SELECT a FROM t"; count].join(" UNION ALL ");
+        assert_eq!(check(&unions(NESTING_MAX)), Ok(unions(NESTING_MAX)));
+        assert_eq!(check(&unions(NESTING_MAX + 1)), Err(SqlState::STATEMENT_TOO_COMPLEX));
+    }
 }

