@@ -158,6 +158,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
             // Portals live as long as their transaction.
             self.portals.clear();
         }
+        self.session.end_statement();
         self.ready().await
     }
 
