@@ -1,6 +1,6 @@
 //! The catalog: all definitions, as a pure state machine.
 //!
-//! `apply` takes the catalog and one [`Definition`] and gives the next catalog or says why not. The
+//! `apply` takes the catalog and one `Definition` and gives the next catalog or says why not. The
 //! engine applies a definition, logs it, and shows the next catalog once the log is durable; replaying
 //! the log gives the same catalog, numbers included. Nothing here touches rows or disk.
 

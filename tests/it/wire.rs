@@ -569,7 +569,7 @@ async fn pools_can_clean_up() {
 async fn too_many_clients_are_told_so() {
     let fixture = Fixture::with(1, Vec::new()).await;
     let first = fixture.connect().await;
-    let error = fixture.connect_with("").await.err().expect("one too many");
+    let error = fixture.connect_with("").await.expect_err("one too many");
     assert_eq!(failure(&error), "53300 sorry, too many clients already");
     drop(first);
     while !fixture.server.sessions().is_empty() {
@@ -602,7 +602,7 @@ async fn settings_come_with_the_connection_and_are_reported() {
     let client = fixture.connect_with("application_name=report").await.expect("a connection");
     check(&client, "SHOW application_name", "report").await;
     check(&client, "SELECT current_database()", "cdp").await;
-    let error = fixture.connect_with("options='-c nope=1'").await.err().expect("no such setting");
+    let error = fixture.connect_with("options='-c nope=1'").await.expect_err("no such setting");
     assert_eq!(failure(&error), "42704 unrecognized configuration parameter \"nope\"");
     let mut stream = fixture.raw().await;
     let set = message(b'Q', b"SET TimeZone = 'UTC'; SET DateStyle = 'ISO, DMY'\0");

@@ -2,7 +2,7 @@
 //!
 //! The session gives a [`Source`] that describes what exists, registers [`pg_catalog`],
 //! [`information_schema`], [`scalar_functions`] and [`table_functions`] in its `SessionContext`, and
-//! passes every parsed statement through [`rewrite`] before it is planned. Answers are true: what exists
+//! passes every parsed statement through [`rewrite()`] before it is planned. Answers are true: what exists
 //! here is listed, with PostgreSQL's own numbers where it has them, and what does not exist is an empty
 //! relation of the right columns.
 //!

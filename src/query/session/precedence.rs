@@ -36,7 +36,7 @@ fn lift(expr: &mut Expr) {
 
 /// The first operand of a chain of looser ANDs and ORs.
 fn leftmost(chain: &mut Expr, strength: u8) -> &mut Expr {
-    if !connective(chain).is_some_and(|weaker| weaker < strength) {
+    if connective(chain).is_none_or(|weaker| weaker >= strength) {
         return chain;
     }
     match chain {

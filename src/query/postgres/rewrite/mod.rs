@@ -1,8 +1,8 @@
 //! PostgreSQL's SQL as DataFusion's planner understands it.
 //!
 //! [`rewrite`] walks a parsed statement once, from the outside in. At each SELECT it names the output
-//! ([`outputs`]), at each relation it finds the catalog ([`relations`]), and at each expression it tries the
-//! rewrites of [`casts`], [`operators`], [`functions`] and [`subqueries`] until none applies. The result is
+//! (`outputs`), at each relation it finds the catalog (`relations`), and at each expression it tries the
+//! rewrites of `casts`, `operators`, `functions` and `subqueries` until none applies. The result is
 //! planned like any statement, and rewriting it again changes nothing.
 
 use std::cell::OnceCell;
