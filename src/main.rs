@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "help and version are what standard output is for")]
 fn run() -> Result<()> {
     let outside = Outside {
         variable: &|name| std::env::var_os(name),
