@@ -2,13 +2,14 @@
 
 use crate::error::Result;
 use crate::query::postgres::catalog::Value;
-use crate::query::postgres::functions::{Call, Function, Object, Text};
+use crate::query::postgres::functions::{Call, Function, Int, Object, Text};
 
 /// What is asked about, and the right; optionally whose right it is.
 const PAIR: &[&[super::Kind]] = &[&[Object, Text], &[Object, Object, Text]];
 const TRIPLE: &[&[super::Kind]] = &[&[Object, Object, Text], &[Object, Object, Object, Text]];
 
 pub(super) const ALL: &[Function] = &[
+    Function::new("acldefault", &[&[Text, Int]], "_aclitem", |_| Ok(Value::Null)),
     Function::new("has_any_column_privilege", PAIR, "bool", on_relation),
     Function::new("has_column_privilege", TRIPLE, "bool", granted),
     Function::new("has_database_privilege", PAIR, "bool", granted),

@@ -6,6 +6,7 @@ use sqlparser::ast::{
 };
 
 use crate::query::postgres::rewrite::{Rewriter, build};
+use crate::query::postgres::types::PgType;
 
 /// PostgreSQL's names of functions that DataFusion has under another.
 const RENAMED: &[(&str, &str)] = &[
@@ -113,7 +114,7 @@ fn of_attribute(function: &Function, column: &str) -> Option<Expr> {
     Some(Expr::CompoundIdentifier(vec![alias, Ident::new(column)]))
 }
 
-/// Rewrites `vector[i]`, which counts from 0, and `(row).field`. True if it was one.
+/// Rewrites `vector[i]` and `name[i]`, which count from 0, and `(row).field`. True if it was one.
 pub fn rewrite_access(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return false };
     if let (Expr::Nested(_), [AccessExpr::Dot(Expr::Identifier(field))]) =
@@ -129,16 +130,19 @@ pub fn rewrite_access(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
     let Some(column) = column_of(root, &access_chain[..access_chain.len() - 1]) else {
         return false;
     };
-    let ty = rewriter.column_type(&column);
-    if !ty.is_some_and(|ty| matches!(ty.name(), "int2vector" | "oidvector")) {
-        return false;
-    }
+    let of_column = match rewriter.column_type(&column).map(PgType::name) {
+        Some("int2vector" | "oidvector") => "array_element",
+        Some("name") => "substr",
+        _ => return false,
+    };
     let position = Expr::BinaryOp {
         left: Box::new(Expr::Nested(Box::new(index.clone()))),
         op: BinaryOperator::Plus,
         right: Box::new(build::number(1)),
     };
-    *expr = build::call("array_element", vec![column, position]);
+    let mut arguments = vec![column, position];
+    arguments.extend((of_column == "substr").then(|| build::number(1)));
+    *expr = build::call(of_column, arguments);
     true
 }
 

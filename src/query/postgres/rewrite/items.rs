@@ -9,7 +9,7 @@ use sqlparser::ast::{
 
 use crate::error::Result;
 use crate::query::postgres::rewrite::scope::Entry;
-use crate::query::postgres::rewrite::{Rewriter, build, casts, outputs, relations};
+use crate::query::postgres::rewrite::{Rewriter, build, casts, functions, outputs, relations};
 
 /// Functions that give one row per element of a list.
 const SETS: &[&str] = &["generate_series", "generate_subscripts", "_pg_expandarray"];
@@ -68,7 +68,9 @@ fn show(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
         *expr = build::call(shows, vec![found]);
         return Ok(true);
     }
-    Ok(casts::show(rewriter, expr)? || system_column(rewriter, expr))
+    Ok(casts::show(rewriter, expr)?
+        || system_column(rewriter, expr)
+        || functions::rewrite_keyword(rewriter, expr))
 }
 
 /// `to_regclass` and its like give an object; what shows it.

@@ -59,6 +59,9 @@ pub fn rewrite(statement: &mut Statement, source: &dyn Source) -> Result<Rewritt
         output_names = outputs::names(query);
         outputs::leaves(query).into_iter().for_each(|select| outputs::name_items(select, true));
     }
+    if let Statement::Prepare { data_types, .. } = statement {
+        data_types.iter_mut().for_each(|it| *it = data_types::plain(it));
+    }
     if let ControlFlow::Break(error) = statement.visit(&mut rewriter) {
         return Err(error);
     }

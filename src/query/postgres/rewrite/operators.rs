@@ -1,6 +1,6 @@
 //! Operators: named with their schema, on arrays, and between objects and their names.
 
-use sqlparser::ast::{BinaryOperator, DataType, Expr, ValueWithSpan};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator, ValueWithSpan};
 
 use crate::error::Result;
 use crate::query::postgres::functions::names;
@@ -13,6 +13,20 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
         Expr::Collate { expr: inner, .. } => {
             *expr = build::take(inner);
             Ok(true)
+        }
+        Expr::Case { operand: None, conditions, else_result, .. } => {
+            let results = conditions.iter_mut().map(|branch| &mut branch.result);
+            type_literals(rewriter, results.chain(else_result.as_deref_mut()).collect());
+            Ok(false)
+        }
+        Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } => {
+            truth(inner);
+            Ok(false)
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+            truth(left);
+            truth(right);
+            Ok(false)
         }
         Expr::BinaryOp { left, op, right } => {
             name_operator(op);
@@ -44,6 +58,33 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
             Ok(false)
         }
         _ => Ok(false),
+    }
+}
+
+/// Functions of the catalog that give arrays.
+const ARRAYS: &[&str] =
+    &["acldefault", "array_agg", "array_or_empty", "current_schemas", "make_array"];
+
+/// Of alternatives of which one is an array, literals such as `'{}'` are arrays too.
+fn type_literals(rewriter: &Rewriter<'_>, mut alternatives: Vec<&mut Expr>) {
+    let is_array = |expr: &Expr| match build::bare(expr) {
+        Expr::Function(function) => ARRAYS.contains(&build::function_name(function).as_str()),
+        column => rewriter.column_type(column).is_some_and(|ty| ty.element().is_some()),
+    };
+    if !alternatives.iter().any(|expr| is_array(expr)) {
+        return;
+    }
+    for expr in &mut alternatives {
+        if let Some(array) = build::literal_text(expr).and_then(casts::array_expr) {
+            **expr = build::cast(array, data_types::of(PgType::TEXT.array()));
+        }
+    }
+}
+
+/// A text where a truth value must be is one: `NOT 'f'`.
+fn truth(expr: &mut Expr) {
+    if build::literal_text(build::bare(expr)).is_some() {
+        *expr = build::cast(build::take(expr), DataType::Boolean);
     }
 }
 

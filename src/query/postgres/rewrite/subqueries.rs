@@ -123,7 +123,12 @@ fn is_empty_join(rewriter: &Rewriter<'_>, table: &TableWithJoins) -> bool {
 }
 
 fn is_empty_relation(rewriter: &Rewriter<'_>, factor: &TableFactor) -> bool {
-    let TableFactor::Table { name, args: None, .. } = factor else { return false };
+    let TableFactor::Table { name, args, .. } = factor else { return false };
+    if args.is_some() {
+        // Options of relations, servers and columns are null everywhere in the catalog.
+        let parts = build::parts(name);
+        return parts.is_some_and(|it| it.last().is_some_and(|it| it == "pg_options_to_table"));
+    }
     let is_cte = |name: &str| rewriter.is_cte(name);
     let Some((schema, name)) = scope::resolve(name, &is_cte) else { return false };
     catalog::by_name(&schema, &name).is_some() && catalog::filler(&schema, &name).is_none()
