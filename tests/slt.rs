@@ -1,8 +1,8 @@
 //! Every file of `tests/slt`, run against the whole product in four ways that must answer alike.
 //!
 //! A file is a sqllogictest script: statements and queries with what they answer. Each runs as four
-//! trials: in `memory`, on `disk`, `reopened` (on disk, closed and opened again before every record) and
-//! over the `wire`. The ways are in `subject`, how values are shown in `render`; this file only finds
+//! trials: in `memory`, on `disk`, `reopened` (on disk, closed and opened again all the time) and over
+//! the `wire`. The ways are in `subject`, how values are shown in `render`; this file only finds
 //! the scripts and compares.
 //!
 //! What scripts can use besides SQL: `$DATA` is the folder `tests/slt/data`, which COPY may read, and

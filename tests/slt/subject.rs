@@ -40,8 +40,9 @@ pub enum Mode {
     Memory,
     /// Sessions on a store in a folder.
     Disk,
-    /// The same, but for each record it is opened anew: half of the times after it was closed, half
-    /// of the times after it was only let go, so that segments and the log must both be read.
+    /// The same, but opened anew before every query and after every change: half of the times after
+    /// it was closed, half of the times after it was only let go, so that segments and the log must
+    /// both be read.
     Reopened,
     /// Clients of a server.
     Wire,
@@ -123,6 +124,8 @@ struct Inner {
     listening: Option<Listening>,
     seats: Vec<Seat>,
     reopened_count: usize,
+    /// Whether a statement was done since it was last opened.
+    is_changed: bool,
 }
 
 /// A server at its port.
@@ -160,7 +163,8 @@ impl World {
             _ => None,
         };
         let (server, seats) = (Some(server), Vec::new());
-        let inner = Inner { mode, folder, server, listening, seats, reopened_count: 0 };
+        let (reopened_count, is_changed) = (0, false);
+        let inner = Inner { mode, folder, server, listening, seats, reopened_count, is_changed };
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
@@ -238,6 +242,7 @@ impl Inner {
         }
         self.server = None;
         self.reopened_count += 1;
+        self.is_changed = false;
         self.server = Some(serve(Database::open(self.folder_again().await?)?));
         let mut seats = std::mem::take(&mut self.seats);
         for seat in &mut seats {
@@ -373,16 +378,18 @@ impl sqllogictest::AsyncDB for Client {
             let notices = inner.seats[self.seat].notices.lock().expect("nobody panics with it");
             return Ok(rows(1, notices.iter().map(|notice| vec![notice.clone()]).collect()));
         }
-        if inner.mode == Mode::Reopened {
+        let first = sql.split_whitespace().next().unwrap_or_default().to_lowercase();
+        let is_query = ["select", "with", "values", "explain", "show"].contains(&first.as_str());
+        if inner.mode == Mode::Reopened && (is_query || inner.is_changed) {
             inner.reopen().await?;
         }
         let sql = sql.replace("$DATA", DATA);
         let seat = &mut inner.seats[self.seat];
         let answer = seat.run(&sql).await?;
-        let first = sql.split_whitespace().next().unwrap_or_default();
-        if first.eq_ignore_ascii_case("set") || first.eq_ignore_ascii_case("reset") {
+        if ["set", "reset"].contains(&first.as_str()) {
             seat.settings.push(sql);
         }
+        inner.is_changed |= !is_query;
         Ok(answer)
     }
 
