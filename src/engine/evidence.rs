@@ -66,10 +66,10 @@ impl Snapshot {
         let state = &self.state;
         let mut locations: Vec<RowLocation> = Vec::new();
         for profile in profiles {
-            if state.components.profile_of(*profile) != Some(*profile) {
+            if state.graph.profile_of(*profile) != Some(*profile) {
                 continue;
             }
-            for member in state.components.members(*profile) {
+            for member in state.graph.members(*profile) {
                 locations.extend(state.index.records(member));
                 locations.extend(state.index.events(member));
             }
@@ -219,6 +219,6 @@ pub fn profile_column(
     snapshot: &Snapshot,
     identities: impl Iterator<Item = Option<u32>>,
 ) -> Int64Array {
-    let profile = |identity: u32| snapshot.state.components.profile_of(identity).map(i64::from);
+    let profile = |identity: u32| snapshot.state.graph.profile_of(identity).map(i64::from);
     identities.map(|identity| identity.and_then(profile)).collect()
 }

@@ -221,7 +221,7 @@ impl Database {
         profile: u32,
     ) -> Result<Option<RecordBatch>> {
         let definition = snapshot.catalog().policy(policy)?;
-        let exists = snapshot.state.components.profile_of(profile) == Some(profile);
+        let exists = snapshot.state.graph.profile_of(profile) == Some(profile);
         if !exists {
             return Ok(None);
         }
@@ -274,7 +274,7 @@ fn schema_of(plan: &MergePlan) -> SchemaRef {
 fn build_all(snapshot: &Arc<Snapshot>, shape: &Arc<Shape>) -> Result<ProfileView> {
     let watch = crate::env::clock::Stopwatch::start();
     let builder = build::Builder::new(snapshot, shape)?;
-    let all: Vec<u32> = snapshot.state.components.profiles().collect();
+    let all: Vec<u32> = snapshot.state.graph.profiles().collect();
     let runs: Vec<&[u32]> = all.chunks(CHUNK_PROFILES).collect();
     let chunks = parallel_map(runs.len(), |at| builder.chunk(runs[at]))?;
     tracing::debug!(
@@ -307,7 +307,7 @@ fn repair(view: &ProfileView, snapshot: &Arc<Snapshot>, touched: &[u32]) -> Resu
             moved.remove(profile);
         }
     }
-    let exists = |profile: &u32| snapshot.state.components.profile_of(*profile) == Some(*profile);
+    let exists = |profile: &u32| snapshot.state.graph.profile_of(*profile) == Some(*profile);
     let present: Vec<u32> = touched.iter().copied().filter(exists).collect();
     let builder = build::Builder::new(snapshot, &next.shape)?;
     for run in present.chunks(CHUNK_PROFILES) {

@@ -13,12 +13,13 @@ use crate::catalog::Catalog;
 use crate::engine::database::{Options, Shared};
 use crate::engine::internal::INGESTS;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::state::{Change, State};
+use crate::engine::state::{Change, State, rules_of};
 use crate::engine::touched::Touched;
 use crate::engine::writer::{Writer, apply_catalog, open_part};
 use crate::env::clock::Stopwatch;
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
+use crate::graph::identity_graph::IdentityGraph;
 use crate::storage::manifest::Manifest;
 use crate::storage::part::Part;
 use crate::storage::record::{Commit, CommitPart, PartRows, Record};
@@ -44,8 +45,8 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
     tracing::info!(
         segments = opened.manifest.segments.len(),
         records,
-        identities = writer.state.components.identity_count(),
-        profiles = writer.state.components.component_count(),
+        identities = writer.state.graph.identity_count(),
+        profiles = writer.state.graph.profile_count(),
         seconds = watch.seconds(),
         "opened the store"
     );
@@ -59,6 +60,7 @@ impl Writer {
                 serde_json::from_value(manifest.catalog.clone()).map_err(|error| {
                     Error::corrupted(format!("definitions cannot be read: {error}"))
                 })?;
+            self.state.graph = IdentityGraph::new(rules_of(&catalog));
             self.state.catalog = Arc::new(catalog);
         }
         let shared = Arc::clone(&self.shared);
@@ -70,7 +72,7 @@ impl Writer {
         self.state.next_fragment_id = manifest.next_fragment_id.max(1);
         let mut segments = manifest.segments.clone();
         segments.sort_by_key(|entry| entry.first_fragment_id);
-        let mut change = Change { touched: Touched::all(), ..Change::default() };
+        let mut change = Change::at_start();
         for entry in segments {
             let part = CommitPart {
                 dataset: entry.dataset,
@@ -80,7 +82,7 @@ impl Writer {
             let part = open_part(&self.shared, &part, entry.committed_at)?;
             self.state.apply(Arc::new(part), &mut change)?;
         }
-        Ok(())
+        self.state.settle(&shared.dictionary, &mut change)
     }
 
     fn replay(&mut self, record: Record) -> Result<()> {
@@ -90,7 +92,7 @@ impl Writer {
                     Error::corrupted(format!("a logged definition cannot be applied: {error}"))
                 })?;
                 if let Some(catalog) = applied.catalog {
-                    apply_catalog(&mut self.state, catalog)?;
+                    apply_catalog(&mut self.state, catalog, &self.shared.dictionary, &mut Change::default())?;
                 }
             }
             Record::Commit(commit) => self.replay_commit(commit)?,
@@ -109,7 +111,7 @@ impl Writer {
             let part = open_part(&self.shared, part, commit.committed_at)?;
             self.state.apply(Arc::new(part), &mut change)?;
         }
-        Ok(())
+        self.state.settle(&self.shared.dictionary, &mut change)
     }
 
     /// What is derived from all rows at once, and the first snapshot.

@@ -50,6 +50,18 @@ impl RowFacts {
         }
     }
 
+    /// As [`RowFacts::all`], with what is given for each identity's column.
+    pub fn all_with(&self, row: usize, of_columns: &[u32], into: &mut Vec<u32>, with: &mut Vec<u32>) {
+        into.clear();
+        with.clear();
+        for (column, given) in self.identities.iter().zip(of_columns) {
+            if column.is_valid(row) && !into.contains(&column.value(row)) {
+                into.push(column.value(row));
+                with.push(*given);
+            }
+        }
+    }
+
     /// The time of a row in microseconds.
     pub fn time(&self, row: usize) -> Option<i64> {
         self.observed_at.is_valid(row).then(|| self.observed_at.value(row))

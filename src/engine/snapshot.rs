@@ -42,7 +42,7 @@ impl Snapshot {
     /// The profile of a normalised identity.
     pub fn profile_of_identity(&self, namespace: u32, value: &str) -> Option<u32> {
         let identity = self.dictionary.get(namespace, value)?;
-        self.state.components.profile_of(identity)
+        self.state.graph.profile_of(identity)
     }
 
     /// The texts of identities; null stays null.

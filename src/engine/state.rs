@@ -6,15 +6,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::compute::concat_batches;
 
 use crate::catalog::Catalog;
-use crate::engine::index::{Index, IndexedRow, Slots};
+use crate::engine::index::{Index, IndexedRow, RowLocation, Slots};
 use crate::engine::rows::RowFacts;
 use crate::engine::touched::Touched;
 use crate::error::{Error, Result};
-use crate::graph::components::Components;
+use crate::graph::dictionary::Dictionary;
+use crate::graph::fold::{Effects, Moment};
+use crate::graph::identity_graph::{IdentityGraph, RowSource, Unsettled};
+use crate::graph::rules::Rules;
 use crate::model::dataset::{Dataset, DatasetKind};
 use crate::storage::part::Part;
 
@@ -31,7 +34,7 @@ pub struct State {
     /// Number of the last commit.
     pub commit: u64,
     /// The identity graph.
-    pub components: Components,
+    pub graph: IdentityGraph,
     /// Rows by identity.
     pub index: Index,
     /// Parts by slot.
@@ -51,7 +54,7 @@ impl Default for State {
         Self {
             catalog: Arc::new(Catalog::default()),
             commit: 0,
-            components: Components::default(),
+            graph: IdentityGraph::default(),
             index: Index::default(),
             slots: Arc::default(),
             datasets: Arc::default(),
@@ -62,13 +65,68 @@ impl Default for State {
     }
 }
 
-/// What applying a part changed.
+/// What applying parts changed.
 #[derive(Debug, Default)]
 pub struct Change {
-    /// Identities that became present.
-    pub new_identities: Vec<u32>,
     /// Profiles that came, went or changed.
     pub touched: Touched,
+    /// What happened in the graph.
+    pub effects: Effects,
+    /// Rows that the graph has yet to fold.
+    unsettled: Unsettled,
+}
+
+impl Change {
+    /// For parts that are applied in no order, and of which nobody asks what they touched.
+    pub fn at_start() -> Self {
+        Self { touched: Touched::all(), unsettled: Unsettled::in_no_order(), ..Self::default() }
+    }
+}
+
+/// The rules of a catalog, without decisions: those name identities, which have no numbers there.
+pub fn rules_of(catalog: &Catalog) -> Rules {
+    Rules::new(catalog.namespaces.values(), 0)
+}
+
+/// The rows of a state, as the graph asks for them again.
+struct Rows<'a> {
+    catalog: &'a Catalog,
+    index: &'a Index,
+    slots: &'a Slots,
+}
+
+impl RowSource for Rows<'_> {
+    fn rows_of(
+        &self,
+        primaries: &[u32],
+        each: &mut dyn FnMut(&[u32], Moment),
+    ) -> Result<()> {
+        let mut locations: Vec<RowLocation> = Vec::new();
+        for primary in primaries {
+            locations.extend(self.index.records(*primary));
+            locations.extend(self.index.events(*primary));
+        }
+        locations.sort_unstable();
+        let mut identities = Vec::new();
+        let mut open: Option<(u32, usize, RowFacts, Int64Array)> = None;
+        for location in locations {
+            let part = self.slots.get(location.slot);
+            let part = part.ok_or_else(|| Error::internal("a row is in an empty slot"))?;
+            let (group, row) = part.locate(location.row as usize);
+            if !matches!(&open, Some((slot, at, ..)) if *slot == location.slot && *at == group) {
+                let dataset = self.catalog.dataset_by_id(part.dataset);
+                let dataset =
+                    dataset.ok_or_else(|| Error::internal("rows of an unknown dataset"))?;
+                let facts = RowFacts::read(part, group, dataset)?;
+                open = Some((location.slot, group, facts, part.fragment_ids(group)?));
+            }
+            let Some((.., facts, fragment_ids)) = &open else { continue };
+            facts.all(row, &mut identities);
+            let time = facts.time(row).unwrap_or(i64::MIN);
+            each(&identities, Moment { time, fragment_id: fragment_ids.value(row) });
+        }
+        Ok(())
+    }
 }
 
 impl State {
@@ -118,30 +176,43 @@ impl State {
         change: &mut Change,
     ) -> Result<()> {
         let facts = RowFacts::read(part, group, dataset)?;
+        let fragment_ids = part.fragment_ids(group)?;
+        let rules = self.graph.rules();
+        let column_traits: Vec<u32> = dataset
+            .identity_columns()
+            .map(|(_, name)| Ok(rules.traits(self.catalog.namespace(name)?.id)))
+            .collect::<Result<_>>()?;
         let event = dataset.kind == DatasetKind::Event;
         let first = part.group_start(group);
+        let (mut identities, mut traits) = (Vec::new(), Vec::new());
         for row in 0..part.group_rows(group) {
-            let Some(primary) = facts.primary(row) else { continue };
-            for column in &facts.identities {
-                if column.is_null(row) {
-                    continue;
-                }
-                let identity = column.value(row);
-                if self.components.insert(identity) {
-                    change.new_identities.push(identity);
-                }
-                if let Some(gone) = self.components.join(primary, identity) {
-                    change.touched.add(gone);
-                }
-            }
-            let row_number = (first + row) as u32;
-            let indexed =
-                IndexedRow { identity: primary, row: row_number, observed_at: facts.time(row) };
-            self.index.add_row(place, dataset.id, event, indexed);
-            if let Some(profile) = self.components.profile_of(primary) {
+            facts.all_with(row, &column_traits, &mut identities, &mut traits);
+            let Some(primary) = identities.first().copied() else { continue };
+            let observed_at = facts.time(row);
+            let time = observed_at.unwrap_or(i64::MIN);
+            let moment = Moment { time, fragment_id: fragment_ids.value(row) };
+            let (unsettled, effects) = (&mut change.unsettled, &mut change.effects);
+            self.graph.take(&identities, &traits, moment, unsettled, effects);
+            let row = (first + row) as u32;
+            self.index.add_row(place, dataset.id, event, IndexedRow { identity: primary, row, observed_at });
+            if let Some(profile) = self.graph.profile_of(primary) {
                 change.touched.add(profile);
             }
         }
+        Ok(())
+    }
+
+    /// Folds the rows of contested clusters among those applied. To be called before anybody reads.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read.
+    pub fn settle(&mut self, names: &Dictionary, change: &mut Change) -> Result<()> {
+        let unsettled = std::mem::take(&mut change.unsettled);
+        if !unsettled.is_empty() {
+            let rows = Rows { catalog: &self.catalog, index: &self.index, slots: &self.slots };
+            self.graph.settle(&unsettled, names, &rows, &mut change.effects)?;
+        }
+        change.effects.touched.drain(..).for_each(|profile| change.touched.add(profile));
         Ok(())
     }
 
@@ -195,20 +266,22 @@ impl State {
     ///
     /// # Errors
     /// `XX001` or `58030` if a segment cannot be read.
-    pub fn drop_dataset(&mut self, dataset: u32) -> Result<()> {
+    pub fn drop_dataset(&mut self, dataset: u32, names: &Dictionary) -> Result<()> {
         let mut next = Self {
             catalog: Arc::clone(&self.catalog),
             commit: self.commit,
             next_fragment_id: self.next_fragment_id,
             next_ingest_id: self.next_ingest_id,
+            graph: IdentityGraph::new(self.graph.rules().clone()),
             ..Self::default()
         };
-        let mut change = Change { touched: Touched::all(), ..Change::default() };
+        let mut change = Change::at_start();
         for id in self.datasets.keys().filter(|id| **id != dataset) {
             for (_, part) in self.parts(*id) {
                 next.apply(Arc::clone(part), &mut change)?;
             }
         }
+        next.settle(names, &mut change)?;
         *self = next;
         Ok(())
     }

@@ -191,7 +191,7 @@ impl Writer {
         let before = self.state.clone();
         match self.try_commit(pending) {
             Ok((rows, change)) => {
-                self.unflushed.extend(&change.new_identities);
+                self.unflushed.extend(&change.effects.new_identities);
                 touched.push((self.state.commit, change.touched));
                 Ok(rows)
             }
@@ -228,8 +228,9 @@ impl Writer {
             self.state.apply(Arc::new(part), &mut change)?;
             commit.parts.push(stored);
         }
+        self.state.settle(&self.shared.dictionary, &mut change)?;
         self.state.commit += 1;
-        commit.identities = named(&self.shared, &change.new_identities)?;
+        commit.identities = named(&self.shared, &change.effects.new_identities)?;
         self.store.append(&Record::Commit(commit))?;
         if let Some(events) = self.shared.event_ids(dataset) {
             events.extend(new_ids);

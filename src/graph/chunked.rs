@@ -2,7 +2,8 @@
 //!
 //! A snapshot is a copy of the outer list (one pointer for every 32,768 elements); writing an element
 //! copies at most one leaf of 128 elements and one node of 256 pointers that a snapshot still holds.
-//! So the cost of a commit follows what it touches, not what is stored.
+//! So the cost of a commit follows what it touches, not what is stored. Leaves that were only grown
+//! share one allocation, so that an array of which little is written is small however long it is.
 
 use std::sync::Arc;
 
@@ -77,8 +78,19 @@ impl<T: Copy> Chunked<T> {
 
     /// Appends copies of a value until the array has at least that many elements.
     pub fn grow(&mut self, length: usize, value: T) {
+        let mut shared: Option<Leaf<T>> = None;
         while self.length < length {
-            self.push(value);
+            if !self.length.is_multiple_of(LEAF) || length - self.length < LEAF {
+                self.push(value);
+                continue;
+            }
+            if self.length.is_multiple_of(LEAF * NODE) {
+                self.nodes.push(Arc::new(Vec::with_capacity(NODE)));
+            }
+            let leaf = shared.get_or_insert_with(|| Arc::new(vec![value; LEAF]));
+            let node = Arc::make_mut(self.nodes.last_mut().expect("one was pushed above"));
+            node.push(Arc::clone(leaf));
+            self.length += LEAF;
         }
     }
 
@@ -112,5 +124,18 @@ mod tests {
         array.grow(300, 7u8);
         array.grow(10, 9);
         assert_eq!((array.len(), array.get(299), array.get(300)), (300, Some(7), None));
+    }
+
+    #[test]
+    fn grown_leaves_are_shared_until_they_are_written() {
+        let mut array = Chunked::default();
+        array.push(1u32);
+        array.grow(100_000, 7);
+        array.set(70_000, 9);
+        assert!(array.iter().skip(1).enumerate().all(|(at, value)| value == 7 || at == 69_999));
+        assert_eq!((array.len(), array.get(0), array.get(70_000)), (100_000, Some(1), Some(9)));
+        let leaves: std::collections::BTreeSet<_> =
+            array.nodes.iter().flat_map(|node| node.iter()).map(Arc::as_ptr).collect();
+        assert!(leaves.len() < 6, "{} leaves", leaves.len());
     }
 }

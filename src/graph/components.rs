@@ -7,11 +7,13 @@
 //! that an old identity joining a large component does not relabel it.
 //!
 //! An identity is *present* once an accepted row named it; numbers of the dictionary that no accepted
-//! row named belong to nobody.
+//! row named belong to nobody. A component also carries *traits*, bits of which joining gives the
+//! union: which unique namespaces it holds an identity of, and whether it is contested. What they mean
+//! is for `rules` and `identity_graph` to say.
 
 use crate::graph::chunked::Chunked;
 
-/// What the graph keeps for one identity: 16 bytes.
+/// What the graph keeps for one identity: 20 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {
     /// An identity that stands for the component.
@@ -22,6 +24,8 @@ struct Node {
     size: u32,
     /// At the label: the smallest member.
     smallest: u32,
+    /// At the label: the traits of all members together. Elsewhere they mean nothing.
+    traits: u32,
 }
 
 /// The components.
@@ -43,40 +47,67 @@ impl Components {
         self.present_count
     }
 
-    /// How many components, and so profiles, there are.
+    /// How many components there are.
     pub fn component_count(&self) -> usize {
         self.component_count
     }
 
-    /// Whether an accepted row named the identity.
+    /// Whether the identity is in any component.
     pub fn contains(&self, identity: u32) -> bool {
         self.nodes.get(identity as usize).is_some_and(|node| node.size > 0)
     }
 
     /// Makes an identity present, alone; tells whether it was not.
-    pub fn insert(&mut self, identity: u32) -> bool {
+    pub fn insert(&mut self, identity: u32, traits: u32) -> bool {
         if self.contains(identity) {
             return false;
         }
         self.nodes.grow(identity as usize + 1, Node::default());
-        let node = Node { label: identity, next: identity, size: 1, smallest: identity };
-        self.nodes.set(identity as usize, node);
+        self.set_alone(identity, traits);
         self.present_count += 1;
         self.component_count += 1;
         true
+    }
+
+    fn set_alone(&mut self, identity: u32, traits: u32) {
+        let node = Node { label: identity, next: identity, size: 1, smallest: identity, traits };
+        self.nodes.set(identity as usize, node);
     }
 
     fn node(&self, identity: u32) -> Node {
         self.nodes.get(identity as usize).unwrap_or_default()
     }
 
-    /// The profile that a present identity belongs to: the smallest identity of its component.
-    pub fn profile_of(&self, identity: u32) -> Option<u32> {
-        let node = self.nodes.get(identity as usize).filter(|node| node.size > 0)?;
-        Some(self.node(node.label).smallest)
+    /// The identity that stands for a present identity's component, until it is joined or dissolved.
+    pub fn label(&self, identity: u32) -> u32 {
+        self.node(identity).label
     }
 
-    /// Joins the components of two present identities. Gives the profile id that ceased to be.
+    /// The traits of a present identity's component.
+    pub fn traits(&self, identity: u32) -> u32 {
+        self.node(self.node(identity).label).traits
+    }
+
+    /// Gives a present identity's component its traits.
+    pub fn set_traits(&mut self, identity: u32, traits: u32) {
+        let label = self.label(identity);
+        self.nodes.get_mut(label as usize).traits = traits;
+    }
+
+    /// The smallest identity of a present identity's component.
+    pub fn profile_of(&self, identity: u32) -> Option<u32> {
+        self.summary(identity).map(|(smallest, _)| smallest)
+    }
+
+    /// The smallest identity of a present identity's component, and its traits.
+    pub fn summary(&self, identity: u32) -> Option<(u32, u32)> {
+        let node = self.nodes.get(identity as usize).filter(|node| node.size > 0)?;
+        let label = self.node(node.label);
+        Some((label.smallest, label.traits))
+    }
+
+    /// Joins the components of two present identities. Gives the smallest identity that ceased to be
+    /// the smallest of its component.
     pub fn join(&mut self, left: u32, right: u32) -> Option<u32> {
         let (a, b) = (self.node(left).label, self.node(right).label);
         if a == b {
@@ -101,11 +132,30 @@ impl Components {
         std::mem::swap(&mut large_node.next, &mut small_node.next);
         large_node.size += small_node.size;
         large_node.smallest = kept;
+        large_node.traits |= small_node.traits;
         small_node.size = 1;
         self.nodes.set(large as usize, large_node);
         self.nodes.set(small as usize, small_node);
         self.component_count -= 1;
         Some(lost)
+    }
+
+    /// Takes whole components apart: each of these members, which must be all of theirs, is alone.
+    pub fn dissolve(&mut self, members: &[u32], traits_of: impl Fn(u32) -> u32) {
+        let labels = members.iter().filter(|member| self.label(**member) == **member).count();
+        for member in members {
+            self.set_alone(*member, traits_of(*member));
+        }
+        self.component_count += members.len() - labels;
+    }
+
+    /// Makes an identity absent that is alone in its component.
+    pub fn remove(&mut self, identity: u32) {
+        if self.member_count(identity) == 1 {
+            self.nodes.set(identity as usize, Node::default());
+            self.present_count -= 1;
+            self.component_count -= 1;
+        }
     }
 
     /// All members of an identity's component, in no order.
@@ -119,13 +169,15 @@ impl Components {
         if self.contains(identity) { self.node(self.node(identity).label).size as usize } else { 0 }
     }
 
-    /// All profile ids in ascending order.
-    pub fn profiles(&self) -> impl Iterator<Item = u32> + '_ {
-        let labels = self.nodes.iter().enumerate();
-        labels.filter_map(|(at, node)| {
-            let identity = u32::try_from(at).ok()?;
-            (node.size > 0 && self.node(node.label).smallest == identity).then_some(identity)
-        })
+    /// All present identities in ascending order.
+    pub fn identities(&self) -> impl Iterator<Item = u32> + '_ {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(at, node)| u32::try_from(at).ok().filter(|_| node.size > 0))
+    }
+
+    /// The labels of all components, in ascending order.
+    pub fn labels(&self) -> impl Iterator<Item = u32> + '_ {
+        self.identities().filter(|identity| self.label(*identity) == *identity)
     }
 }
 
@@ -173,14 +225,39 @@ mod tests {
     fn built(links: &[(u32, u32)]) -> Components {
         let mut components = Components::default();
         for (a, b) in links {
-            components.insert(*a);
-            components.insert(*b);
+            components.insert(*a, 1 << (a % 7));
+            components.insert(*b, 1 << (b % 7));
             components.join(*a, *b);
         }
         components
     }
 
     proptest! {
+        #[test]
+        fn what_is_taken_apart_can_be_joined_again(
+            links in prop::collection::vec((0u32..40, 0u32..40), 1..60), victim in 0u32..40
+        ) {
+            let mut components = built(&links);
+            let before = components.clone();
+            let members: Vec<u32> = components.members(victim).collect();
+            components.dissolve(&members, |member| 1 << (member % 7));
+            prop_assert!(members.iter().all(|member| components.member_count(*member) == 1));
+            for member in &members {
+                components.remove(*member);
+                prop_assert!(!components.contains(*member));
+            }
+            prop_assert_eq!(components.identity_count() + members.len(), before.identity_count());
+            for (a, b) in links.iter().filter(|(a, _)| members.contains(a)) {
+                components.insert(*a, 1 << (a % 7));
+                components.insert(*b, 1 << (b % 7));
+                components.join(*a, *b);
+            }
+            prop_assert_eq!(components.component_count(), before.component_count());
+            for identity in before.identities() {
+                prop_assert_eq!(components.summary(identity), before.summary(identity));
+            }
+        }
+
         #[test]
         fn equal_the_naive_ones_in_any_order(
             mut links in prop::collection::vec((0u32..60, 0u32..60), 0..80), seed in any::<u64>()
@@ -189,8 +266,11 @@ mod tests {
             for round in 0..3usize {
                 let components = built(&links);
                 let mut found = BTreeSet::new();
-                for profile in components.profiles() {
-                    let members: BTreeSet<u32> = components.members(profile).collect();
+                for label in components.labels() {
+                    let members: BTreeSet<u32> = components.members(label).collect();
+                    let profile = components.profile_of(label).unwrap();
+                    let traits = members.iter().fold(0, |traits, one| traits | 1 << (one % 7));
+                    prop_assert_eq!(components.traits(label), traits);
                     prop_assert_eq!(members.first(), Some(&profile));
                     prop_assert_eq!(members.len(), components.member_count(profile));
                     for member in &members {

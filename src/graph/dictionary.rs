@@ -173,6 +173,18 @@ impl Dictionary {
         self.next.load(Ordering::Relaxed)
     }
 
+    /// The number of the namespace of an identity.
+    pub fn namespace(&self, number: u32) -> Option<u32> {
+        self.entries.read().get(number).map(|(namespace, _)| namespace)
+    }
+
+    /// Orders identities by their values, whatever their namespaces.
+    pub fn compare_values(&self, left: u32, right: u32) -> std::cmp::Ordering {
+        let entries = self.entries.read();
+        let value = |number| entries.get(number).map(|(_, value)| value);
+        value(left).cmp(&value(right))
+    }
+
     /// Reads many identities under one lock.
     pub fn reader(&self) -> Reader<'_> {
         Reader { entries: self.entries.read() }

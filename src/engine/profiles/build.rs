@@ -120,7 +120,7 @@ impl<'a> Builder<'a> {
         let state = &self.snapshot.state;
         for (group, profile) in profiles.iter().enumerate() {
             let mut person = Person::default();
-            for member in state.components.members(*profile) {
+            for member in state.graph.members(*profile) {
                 let totals = state.index.totals(member);
                 person.identity_count += 1;
                 person.datasets.extend(person.totals.add(&totals, &state.index.sets));

@@ -60,7 +60,7 @@ impl VirtualTable for Identities {
     }
 
     fn row_count(&self, snapshot: &Snapshot) -> Option<usize> {
-        Some(snapshot.state.components.identity_count())
+        Some(snapshot.state.graph.identity_count())
     }
 
     fn groups(

@@ -61,7 +61,7 @@ impl VirtualTable for Profiles {
     }
 
     fn row_count(&self, snapshot: &Snapshot) -> Option<usize> {
-        Some(snapshot.state.components.component_count())
+        Some(snapshot.state.graph.profile_count())
     }
 
     fn groups(
