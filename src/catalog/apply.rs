@@ -97,6 +97,12 @@ impl Catalog {
                 }
                 next.drop_policy(name)?
             }
+            Definition::Decide { .. }
+            | Definition::Undecide { .. }
+            | Definition::AlterSystem { .. } => match next.steward(definition)? {
+                (true, notice) => notice,
+                (false, notice) => return Ok(Applied { catalog: None, notice }),
+            },
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })
@@ -131,8 +137,10 @@ impl Catalog {
         name: &str,
         changes: &[NamespaceChange],
     ) -> Result<Option<String>> {
-        self.namespace(name)?;
-        let user = self.user_of(name).map(str::to_owned);
+        let id = self.namespace(name)?.id;
+        let user = self.user_of(name).map(|dataset| format!("dataset \"{dataset}\" uses it"));
+        let decided = || self.decisions.user_of(id).map(|_| "a decision names it".to_owned());
+        let user = user.or_else(decided);
         let namespace = self.namespaces.get_mut(name).expect("it was found above");
         let mut notice = None;
         for change in changes {
@@ -162,14 +170,17 @@ impl Catalog {
                     true
                 }
             };
-            if let (true, Some(dataset)) = (rewrites, &user) {
+            if let (true, Some(user)) = (rewrites, &user) {
                 let message = format!(
-                    "cannot change what identities of namespace \"{name}\" are while dataset \"{dataset}\" uses it"
+                    "cannot change what identities of namespace \"{name}\" are while {user}"
                 );
                 return Err(Error::unsupported(message).hint(
                     "set NORMALIZE and BLOCK before creating datasets; identities already taken in are not recomputed in this version",
                 ));
             }
+        }
+        if changes.contains(&NamespaceChange::Unique(true)) {
+            self.check_links()?;
         }
         Ok(notice)
     }
@@ -181,6 +192,14 @@ impl Catalog {
             return Err(
                 Error::new(SqlState::DEPENDENT_OBJECTS, message).hint("drop the dataset first")
             );
+        }
+        let id = self.namespace(name)?.id;
+        if let Some(user) = self.decisions.user_of(id) {
+            let user = self.decision_text(user.kind, &user.left, &user.right);
+            let message = format!("cannot drop namespace \"{name}\": a decision names it");
+            return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message)
+                .detail(format!("the decision is {user}"))
+                .hint(format!("withdraw it first, and others like it: DROP {user}")));
         }
         self.namespaces.remove(name);
         Ok(None)

@@ -1,6 +1,6 @@
 //! Recovery: from the ground state on disk to the state in memory.
 //!
-//! Identities first, under their stored numbers; then the segments of the manifest; then the log's
+//! Identities first, under their stored numbers, those of decisions included; then the segments of the manifest; then the log's
 //! records, one by one, as they were applied the first time. Only numbers are read from segments, and
 //! event ids where a dataset recognises events by them.
 
@@ -19,6 +19,8 @@ use crate::engine::writer::{Writer, apply_catalog, open_part};
 use crate::env::clock::Stopwatch;
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
+use crate::model::decision::DecidedIdentity;
+use crate::model::definition::Definition;
 use crate::storage::manifest::Manifest;
 use crate::storage::part::Part;
 use crate::storage::record::{Commit, CommitPart, PartRows, Record};
@@ -59,6 +61,10 @@ impl Writer {
                 serde_json::from_value(manifest.catalog.clone()).map_err(|error| {
                     Error::corrupted(format!("definitions cannot be read: {error}"))
                 })?;
+            for decision in catalog.decisions.unordered() {
+                self.restore_decided(&decision.left)?;
+                self.restore_decided(&decision.right)?;
+            }
             self.state.catalog = Arc::new(catalog);
         }
         let shared = Arc::clone(&self.shared);
@@ -86,6 +92,10 @@ impl Writer {
     fn replay(&mut self, record: Record) -> Result<()> {
         match record {
             Record::Define(definition) => {
+                if let Definition::Decide { left, right, .. } = &definition {
+                    self.restore_decided(left)?;
+                    self.restore_decided(right)?;
+                }
                 let applied = self.state.catalog.apply(&definition).map_err(|error| {
                     Error::corrupted(format!("a logged definition cannot be applied: {error}"))
                 })?;
@@ -97,6 +107,11 @@ impl Writer {
         }
         self.state.commit += 1;
         Ok(())
+    }
+
+    /// A decision keeps the numbers of its identities: no row need have named them.
+    fn restore_decided(&self, identity: &DecidedIdentity) -> Result<()> {
+        self.shared.dictionary.restore(identity.number, identity.namespace, &identity.value)
     }
 
     fn replay_commit(&mut self, commit: Commit) -> Result<()> {
