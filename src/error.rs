@@ -36,6 +36,8 @@ impl SqlState {
     pub const INVALID_TEXT_REPRESENTATION: Self = Self("22P02");
     /// `22P04`: a file that is not in the format it should be in.
     pub const BAD_COPY_FILE_FORMAT: Self = Self("22P04");
+    /// `23505`: two where there may be one.
+    pub const UNIQUE_VIOLATION: Self = Self("23505");
     /// `23514`: a row breaks a rule of its dataset.
     pub const CHECK_VIOLATION: Self = Self("23514");
     /// `25001`: not inside a transaction block.

@@ -6,6 +6,7 @@
 use crate::catalog::Catalog;
 use crate::catalog::attributes;
 use crate::error::{Error, Result, SqlState};
+use crate::graph::rules::UNIQUE_NAMESPACES_MAX;
 use crate::merge::plan::MergePlan;
 use crate::model::column::ColumnType;
 use crate::model::dataset::{Column, Dataset, DatasetKind, DatasetOptions, Role};
@@ -97,6 +98,12 @@ impl Catalog {
                 }
                 next.drop_policy(name)?
             }
+            Definition::Decide { .. }
+            | Definition::Undecide { .. }
+            | Definition::AlterSystem { .. } => match next.steward(definition)? {
+                (true, notice) => notice,
+                (false, notice) => return Ok(Applied { catalog: None, notice }),
+            },
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })
@@ -123,7 +130,8 @@ impl Catalog {
         };
         self.next_namespace_id += 1;
         self.namespaces.insert(name.clone(), namespace);
-        Ok(unique.then(unique_notice))
+        self.check_unique_count()?;
+        Ok(None)
     }
 
     fn alter_namespace(
@@ -131,15 +139,15 @@ impl Catalog {
         name: &str,
         changes: &[NamespaceChange],
     ) -> Result<Option<String>> {
-        self.namespace(name)?;
-        let user = self.user_of(name).map(str::to_owned);
+        let id = self.namespace(name)?.id;
+        let user = self.user_of(name).map(|dataset| format!("dataset \"{dataset}\" uses it"));
+        let decided = || self.decisions.user_of(id).map(|_| "a decision names it".to_owned());
+        let user = user.or_else(decided);
         let namespace = self.namespaces.get_mut(name).expect("it was found above");
-        let mut notice = None;
         for change in changes {
             let rewrites = match change {
                 NamespaceChange::Unique(unique) => {
                     namespace.unique = *unique;
-                    notice = unique.then(unique_notice);
                     false
                 }
                 NamespaceChange::Rank(rank) => {
@@ -162,16 +170,29 @@ impl Catalog {
                     true
                 }
             };
-            if let (true, Some(dataset)) = (rewrites, &user) {
+            if let (true, Some(user)) = (rewrites, &user) {
                 let message = format!(
-                    "cannot change what identities of namespace \"{name}\" are while dataset \"{dataset}\" uses it"
+                    "cannot change what identities of namespace \"{name}\" are while {user}"
                 );
                 return Err(Error::unsupported(message).hint(
                     "set NORMALIZE and BLOCK before creating datasets; identities already taken in are not recomputed in this version",
                 ));
             }
         }
-        Ok(notice)
+        if changes.contains(&NamespaceChange::Unique(true)) {
+            self.check_unique_count()?;
+            self.check_links()?;
+        }
+        Ok(None)
+    }
+
+    fn check_unique_count(&self) -> Result<()> {
+        let unique = self.namespaces.values().filter(|namespace| namespace.unique).count();
+        if unique <= UNIQUE_NAMESPACES_MAX {
+            return Ok(());
+        }
+        let message = format!("cannot keep more than {UNIQUE_NAMESPACES_MAX} namespaces UNIQUE");
+        Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message))
     }
 
     fn drop_namespace(&mut self, name: &str) -> Result<Option<String>> {
@@ -181,6 +202,14 @@ impl Catalog {
             return Err(
                 Error::new(SqlState::DEPENDENT_OBJECTS, message).hint("drop the dataset first")
             );
+        }
+        let id = self.namespace(name)?.id;
+        if let Some(user) = self.decisions.user_of(id) {
+            let user = self.decision_text(user.kind, &user.left, &user.right);
+            let message = format!("cannot drop namespace \"{name}\": a decision names it");
+            return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message)
+                .detail(format!("the decision is {user}"))
+                .hint(format!("withdraw it first, and others like it: DROP {user}")));
         }
         self.namespaces.remove(name);
         Ok(None)
@@ -416,10 +445,6 @@ fn set_option(dataset: &mut Dataset, change: &DatasetChange) {
 /// Block lists are compared after lower-casing (spec 5.1).
 fn block_key(value: &str) -> String {
     Normalization::Lower.apply(value).into_owned()
-}
-
-fn unique_notice() -> String {
-    "UNIQUE is recorded, but this version does not yet keep identities apart by it".to_owned()
 }
 
 fn limit(what: &str, count: usize) -> Result<()> {

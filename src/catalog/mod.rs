@@ -6,6 +6,8 @@
 
 mod apply;
 pub mod attributes;
+mod decide;
+pub mod decisions;
 
 use std::collections::BTreeMap;
 
@@ -13,10 +15,12 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::catalog::apply::Applied;
 use crate::catalog::attributes::Attribute;
+use crate::catalog::decisions::Decisions;
 use crate::error::{Error, Result, SqlState};
 use crate::model::dataset::{Dataset, DatasetKind};
 use crate::model::namespace::Namespace;
 use crate::model::policy::{LATEST, MergePolicy};
+use crate::model::server_setting::GRAPH_IDENTITIES_MAX_DEFAULT;
 
 /// All definitions at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +39,16 @@ pub struct Catalog {
     pub next_namespace_id: u32,
     /// Number of the next dataset.
     pub next_dataset_id: u32,
+    /// Stewards' decisions in force.
+    #[serde(default)]
+    pub decisions: Decisions,
+    /// How many identities a graph holds at most; 0 for no limit.
+    #[serde(default = "graph_identities_max_default")]
+    pub graph_identities_max: u32,
+}
+
+fn graph_identities_max_default() -> u32 {
+    GRAPH_IDENTITIES_MAX_DEFAULT
 }
 
 impl Default for Catalog {
@@ -47,6 +61,8 @@ impl Default for Catalog {
             default_policy: LATEST.to_owned(),
             next_namespace_id: 0,
             next_dataset_id: 0,
+            decisions: Decisions::default(),
+            graph_identities_max: GRAPH_IDENTITIES_MAX_DEFAULT,
         }
     }
 }
@@ -122,5 +138,20 @@ impl Catalog {
         let mut datasets = self.datasets_in_order();
         datasets.retain(|dataset| dataset.kind == DatasetKind::Event);
         attributes::union(&datasets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_written_before_there_were_decisions_is_read() {
+        let catalog = Catalog::default();
+        let mut json = serde_json::to_value(&catalog).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        assert!(fields.remove("decisions").is_some());
+        assert!(fields.remove("graph_identities_max").is_some());
+        assert_eq!(serde_json::from_value::<Catalog>(json).unwrap(), catalog);
     }
 }

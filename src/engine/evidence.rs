@@ -1,8 +1,8 @@
 //! Evidence: what rows say of identities and of pairs of identities.
 //!
-//! Derived on demand from rows, for the tables `identities` and `identity_links`. All rows that name an
-//! identity belong to its profile, so that the evidence of one profile is read from that profile's rows
-//! alone.
+//! Derived on demand from rows, for the tables `identities` and `identity_links`. Rows that name an
+//! identity of a profile belong to it or, if the profile's cluster is contested, to one that a dropped
+//! link leads to: the evidence of one profile is read from these rows alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::graph::links::{Evidence, Links};
 use crate::model::dataset::Dataset;
+use crate::model::decision::DecisionKind;
 use crate::storage::part::Part;
 
 /// Some rows of one group of one part.
@@ -97,11 +98,28 @@ impl Snapshot {
         runs.into_iter().map(|(_, run)| run).collect()
     }
 
+    /// The profiles whose rows may name identities of these profiles.
+    fn profiles_around(&self, profiles: &[u32]) -> Vec<u32> {
+        let graph = &self.state.graph;
+        let mut all = profiles.to_vec();
+        for profile in profiles.iter().filter(|profile| graph.contains_profile(**profile)) {
+            if graph.is_contested(*profile) {
+                let others = graph.members(*profile).flat_map(|member| graph.dropped_of(member));
+                all.extend(others.filter_map(|(other, _)| graph.profile_of(other)));
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     fn visit(
         &self,
         profiles: Option<&[u32]>,
         mut visit: impl FnMut(&Dataset, &RowFacts, usize),
     ) -> Result<()> {
+        let around = profiles.map(|profiles| self.profiles_around(profiles));
+        let profiles = around.as_deref();
         let datasets: BTreeMap<u32, &Dataset> =
             self.catalog().datasets.values().map(|dataset| (dataset.id, dataset)).collect();
         let ids: Vec<u32> = datasets.keys().copied().collect();
@@ -128,10 +146,19 @@ impl Snapshot {
                 evidence.of.entry(*identity).or_default().see(facts.time(row));
             }
         })?;
+        if let Some(profiles) = profiles {
+            evidence.of.retain(|identity, _| self.is_of(*identity, profiles));
+        }
         Ok(evidence)
     }
 
-    /// What rows say of each pair of identities, and the sets of datasets that it names.
+    fn is_of(&self, identity: u32, profiles: &[u32]) -> bool {
+        self.state.graph.profile_of(identity).is_some_and(|profile| profiles.contains(&profile))
+    }
+
+    /// What rows say of each pair of identities, and the sets of datasets that it names. A pair belongs
+    /// to the profiles of both of its identities, which differ if it does not live. Pairs that only a
+    /// steward linked are among them, without evidence.
     ///
     /// # Errors
     /// What reading rows may give.
@@ -142,7 +169,21 @@ impl Snapshot {
             facts.all(row, &mut names);
             links.add(&names, facts.time(row), |set| sets.extend(set, dataset.id));
         })?;
-        Ok(LinkEvidence { links: links.into_sorted(), sets })
+        for decision in self.catalog().decisions.unordered() {
+            let (left, right) = (decision.left.number, decision.right.number);
+            let graph = &self.state.graph;
+            let linked = decision.kind == DecisionKind::Link;
+            if linked && graph.contains(left) && graph.contains(right) {
+                links.add_decided(left, right);
+            }
+        }
+        let mut links = links.into_sorted();
+        if let Some(profiles) = profiles {
+            links.retain(|((left, right), _)| {
+                self.is_of(*left, profiles) || self.is_of(*right, profiles)
+            });
+        }
+        Ok(LinkEvidence { links, sets })
     }
 }
 

@@ -28,6 +28,9 @@ pub const NO_IDENTITY: &str = "no_identity";
 /// Code of a row that names too many.
 pub const TOO_MANY_IDENTITIES: &str = "too_many_identities";
 
+/// Code of a row that names two identities of one unique namespace (spec 5.2).
+pub const UNIQUE_NAMESPACE: &str = "unique_namespace";
+
 /// Takes rows of one dataset in.
 pub struct Intake {
     dataset: Arc<Dataset>,
@@ -132,6 +135,22 @@ impl Intake {
         Ok(columns.into_iter().map(|(_, _, mut numbers)| numbers.finish()).collect())
     }
 
+    /// A unique namespace of which the row names two identities.
+    fn repeats_unique(&self, numbers: &[UInt32Array], row: usize) -> Option<&str> {
+        let named = |at: usize| numbers[at].is_valid(row).then(|| numbers[at].value(row));
+        let repeats = |(at, namespace): (usize, &Namespace)| {
+            let others = self.identities[..at].iter().enumerate();
+            let mut same = others.filter(|(_, (_, other))| other.id == namespace.id);
+            same.any(|(other, _)| {
+                named(at).is_some() && named(other).is_some_and(|it| Some(it) != named(at))
+            })
+        };
+        let mut unique = self.identities.iter().map(|(_, namespace)| namespace).enumerate();
+        unique
+            .find(|(at, namespace)| namespace.unique && repeats((*at, namespace)))
+            .map(|(_, namespace)| namespace.name.as_str())
+    }
+
     fn refused(&self, numbers: &[UInt32Array], rows: usize) -> Vec<(usize, &'static str, String)> {
         let mut refused = Vec::new();
         for row in 0..rows {
@@ -148,6 +167,10 @@ impl Intake {
                 let message =
                     format!("{count} identities, at most {IDENTITIES_PER_ROW_MAX} are allowed");
                 refused.push((row, TOO_MANY_IDENTITIES, message));
+            } else if let Some(namespace) = self.repeats_unique(numbers, row) {
+                let message =
+                    format!("two different identities of unique namespace \"{namespace}\"");
+                refused.push((row, UNIQUE_NAMESPACE, message));
             }
         }
         refused

@@ -1,6 +1,6 @@
 //! Recovery: from the ground state on disk to the state in memory.
 //!
-//! Identities first, under their stored numbers; then the segments of the manifest; then the log's
+//! Identities first, under their stored numbers, those of decisions included; then the segments of the manifest; then the log's
 //! records, one by one, as they were applied the first time. Only numbers are read from segments, and
 //! event ids where a dataset recognises events by them.
 
@@ -13,13 +13,14 @@ use crate::catalog::Catalog;
 use crate::engine::database::{Options, Shared};
 use crate::engine::internal::INGESTS;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::state::{Change, State, rules_of};
-use crate::engine::touched::Touched;
-use crate::engine::writer::{Writer, apply_catalog, open_part};
+use crate::engine::state::{Change, State, decided_rules_of};
+use crate::engine::writer::{Writer, open_part};
 use crate::env::clock::Stopwatch;
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
 use crate::graph::identity_graph::IdentityGraph;
+use crate::model::decision::DecidedIdentity;
+use crate::model::definition::Definition;
 use crate::storage::manifest::Manifest;
 use crate::storage::part::Part;
 use crate::storage::record::{Commit, CommitPart, PartRows, Record};
@@ -60,7 +61,11 @@ impl Writer {
                 serde_json::from_value(manifest.catalog.clone()).map_err(|error| {
                     Error::corrupted(format!("definitions cannot be read: {error}"))
                 })?;
-            self.state.graph = IdentityGraph::new(rules_of(&catalog));
+            self.state.graph = IdentityGraph::new(decided_rules_of(&catalog));
+            for decision in catalog.decisions.unordered() {
+                self.restore_decided(&decision.left)?;
+                self.restore_decided(&decision.right)?;
+            }
             self.state.catalog = Arc::new(catalog);
         }
         let shared = Arc::clone(&self.shared);
@@ -88,11 +93,17 @@ impl Writer {
     fn replay(&mut self, record: Record) -> Result<()> {
         match record {
             Record::Define(definition) => {
+                if let Definition::Decide { left, right, .. } = &definition {
+                    self.restore_decided(left)?;
+                    self.restore_decided(right)?;
+                }
                 let applied = self.state.catalog.apply(&definition).map_err(|error| {
                     Error::corrupted(format!("a logged definition cannot be applied: {error}"))
                 })?;
                 if let Some(catalog) = applied.catalog {
-                    apply_catalog(&mut self.state, catalog, &self.shared.dictionary, &mut Change::default())?;
+                    let (names, mut change) =
+                        (Arc::clone(&self.shared.dictionary), Change::default());
+                    self.state.define(catalog, &definition, &names, &mut change, &mut |_, _| ())?;
                 }
             }
             Record::Commit(commit) => self.replay_commit(commit)?,
@@ -101,12 +112,17 @@ impl Writer {
         Ok(())
     }
 
+    /// A decision keeps the numbers of its identities: no row need have named them.
+    fn restore_decided(&self, identity: &DecidedIdentity) -> Result<()> {
+        self.shared.dictionary.restore(identity.number, identity.namespace, &identity.value)
+    }
+
     fn replay_commit(&mut self, commit: Commit) -> Result<()> {
         for (number, namespace, value) in &commit.identities {
             self.shared.dictionary.restore(*number, *namespace, value)?;
             self.unflushed.push(*number);
         }
-        let mut change = Change { touched: Touched::all(), ..Change::default() };
+        let mut change = Change::default();
         for part in &commit.parts {
             let part = open_part(&self.shared, part, commit.committed_at)?;
             self.state.apply(Arc::new(part), &mut change)?;

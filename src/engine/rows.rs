@@ -51,7 +51,13 @@ impl RowFacts {
     }
 
     /// As [`RowFacts::all`], with what is given for each identity's column.
-    pub fn all_with(&self, row: usize, of_columns: &[u32], into: &mut Vec<u32>, with: &mut Vec<u32>) {
+    pub fn all_with(
+        &self,
+        row: usize,
+        of_columns: &[u32],
+        into: &mut Vec<u32>,
+        with: &mut Vec<u32>,
+    ) {
         into.clear();
         with.clear();
         for (column, given) in self.identities.iter().zip(of_columns) {

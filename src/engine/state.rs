@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::array::{Int64Array, RecordBatch};
 use arrow::compute::concat_batches;
 
 use crate::catalog::Catalog;
@@ -17,8 +17,10 @@ use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
 use crate::graph::fold::{Effects, Moment};
 use crate::graph::identity_graph::{IdentityGraph, RowSource, Unsettled};
-use crate::graph::rules::Rules;
+use crate::graph::rules::{Decided, Rules};
 use crate::model::dataset::{Dataset, DatasetKind};
+use crate::model::decision::{Decision, DecisionKind};
+use crate::model::definition::Definition;
 use crate::storage::part::Part;
 
 /// Tail parts below this many rows are put together as they come, so that a scan of many small commits
@@ -83,9 +85,24 @@ impl Change {
     }
 }
 
-/// The rules of a catalog, without decisions: those name identities, which have no numbers there.
+/// The rules of a catalog but for its decisions.
 pub fn rules_of(catalog: &Catalog) -> Rules {
-    Rules::new(catalog.namespaces.values(), 0)
+    Rules::new(catalog.namespaces.values(), catalog.graph_identities_max as usize)
+}
+
+/// The rules of a catalog.
+pub fn decided_rules_of(catalog: &Catalog) -> Rules {
+    let decisions = catalog.decisions.unordered();
+    rules_of(catalog).with_decisions(
+        decisions.map(|decision| (decision.left.number, decision.right.number, decided(decision))),
+    )
+}
+
+fn decided(decision: &Decision) -> Decided {
+    match decision.kind {
+        DecisionKind::Link => Decided::Linked(decision.sequence),
+        DecisionKind::Unlink => Decided::Unlinked,
+    }
 }
 
 /// The rows of a state, as the graph asks for them again.
@@ -96,11 +113,7 @@ struct Rows<'a> {
 }
 
 impl RowSource for Rows<'_> {
-    fn rows_of(
-        &self,
-        primaries: &[u32],
-        each: &mut dyn FnMut(&[u32], Moment),
-    ) -> Result<()> {
+    fn rows_of(&self, primaries: &[u32], each: &mut dyn FnMut(&[u32], Moment)) -> Result<()> {
         let mut locations: Vec<RowLocation> = Vec::new();
         for primary in primaries {
             locations.extend(self.index.records(*primary));
@@ -194,7 +207,12 @@ impl State {
             let (unsettled, effects) = (&mut change.unsettled, &mut change.effects);
             self.graph.take(&identities, &traits, moment, unsettled, effects);
             let row = (first + row) as u32;
-            self.index.add_row(place, dataset.id, event, IndexedRow { identity: primary, row, observed_at });
+            self.index.add_row(
+                place,
+                dataset.id,
+                event,
+                IndexedRow { identity: primary, row, observed_at },
+            );
             if let Some(profile) = self.graph.profile_of(primary) {
                 change.touched.add(profile);
             }
@@ -260,6 +278,45 @@ impl State {
         let at = list.iter().position(|found| Some(found) == old.first().map(|(slot, _)| slot));
         list.retain(|found| !old.iter().any(|(slot, _)| slot == found));
         list.insert(at.unwrap_or(list.len()), slot);
+    }
+
+    /// Puts a new catalog in the place of the old one, and lets everything follow that depends on it:
+    /// rows of datasets that are gone, graphs under changed rules, decisions. `definition` is what the
+    /// new catalog came of. `progress` is told how many graphs of how many are folded.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read; the state is then to be thrown away.
+    pub fn define(
+        &mut self,
+        catalog: Catalog,
+        definition: &Definition,
+        names: &Dictionary,
+        change: &mut Change,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<()> {
+        let old = std::mem::replace(&mut self.catalog, Arc::new(catalog));
+        let gone = |id: &u32| self.catalog.dataset_by_id(*id).is_none();
+        let dropped: Vec<u32> =
+            old.datasets.values().map(|dataset| dataset.id).filter(gone).collect();
+        for dataset in dropped {
+            self.drop_dataset(dataset, names)?;
+            change.touched = Touched::all();
+        }
+        let rows = Rows { catalog: &self.catalog, index: &self.index, slots: &self.slots };
+        let effects = &mut change.effects;
+        match definition {
+            Definition::Decide { left, right, .. } | Definition::Undecide { left, right, .. } => {
+                let pair = (left.number, right.number);
+                let now = self.catalog.decisions.between(pair.0, pair.1).map(decided);
+                self.graph.decide(pair, now, names, &rows, effects)?;
+            }
+            _ => {
+                let rules = rules_of(&self.catalog);
+                self.graph.restate(rules, names, &rows, effects, progress)?;
+            }
+        }
+        change.effects.touched.drain(..).for_each(|profile| change.touched.add(profile));
+        Ok(())
     }
 
     /// Forgets the parts of a dataset that was dropped, and rebuilds what was derived from them.

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 
+use crate::catalog::Catalog;
 use crate::engine::database::{Defined, Shared};
 use crate::engine::intake::stored_schema;
 use crate::engine::internal::{
@@ -21,6 +22,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, concat};
 use crate::engine::touched::Touched;
 use crate::error::{Error, Result, SqlState};
+use crate::graph::changes::{ChangeKind, ProfileChange, changes};
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
 use crate::storage::manifest::{Manifest, SegmentEntry};
@@ -170,21 +172,34 @@ impl Writer {
             return Ok(Defined { changed: false, notice: applied.notice });
         };
         let before = self.state.clone();
-        let result = apply_catalog(&mut self.state, catalog).and_then(|dropped| {
-            self.store.append(&Record::Define(definition))?;
-            Ok(dropped)
-        });
-        let dropped = match result {
-            Ok(dropped) => dropped,
+        match self.try_define(definition, catalog, &before) {
+            Ok((change, notice)) => {
+                touched.push((self.state.commit, change.touched));
+                let notices: Vec<String> = applied.notice.into_iter().chain(notice).collect();
+                let notice = (!notices.is_empty()).then(|| notices.join("\n"));
+                Ok(Defined { changed: true, notice })
+            }
             Err(error) => {
                 self.state = before;
-                return Err(error);
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// Applies a definition that the catalog allows; tells what profiles did, if any did.
+    fn try_define(
+        &mut self,
+        definition: Definition,
+        catalog: Catalog,
+        before: &State,
+    ) -> Result<(Change, Option<String>)> {
+        let mut change = Change::default();
+        let names = Arc::clone(&self.shared.dictionary);
+        self.state.define(catalog, &definition, &names, &mut change, &mut |_, _| ())?;
+        let changes = changes(&before.graph, &self.state.graph, &change.effects.suspects);
+        self.store.append(&Record::Define(definition))?;
         self.state.commit += 1;
-        let rows_changed = if dropped { Touched::all() } else { Touched::default() };
-        touched.push((self.state.commit, rows_changed));
-        Ok(Defined { changed: true, notice: applied.notice })
+        Ok((change, profiles_notice(&changes)))
     }
 
     fn commit(&mut self, pending: Pending, touched: &mut Vec<(u64, Touched)>) -> Result<u64> {
@@ -361,16 +376,23 @@ fn live_paths(manifest: &Manifest) -> BTreeSet<String> {
     segments.chain(manifest.identities.iter().map(|file| file.path.clone())).collect()
 }
 
-/// Puts a new catalog into the state, and drops the rows of datasets that are gone; tells if there were
-/// any.
-pub(crate) fn apply_catalog(state: &mut State, catalog: crate::catalog::Catalog) -> Result<bool> {
-    let old = std::mem::replace(&mut state.catalog, Arc::new(catalog));
-    let gone = |id: &u32| state.catalog.dataset_by_id(*id).is_none();
-    let dropped: Vec<u32> = old.datasets.values().map(|dataset| dataset.id).filter(gone).collect();
-    for dataset in &dropped {
-        state.drop_dataset(*dataset)?;
-    }
-    Ok(!dropped.is_empty())
+/// What a definition did to profiles, for its user.
+fn profiles_notice(changes: &[ProfileChange]) -> Option<String> {
+    let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
+    let told = [
+        (count(ChangeKind::Split), "split off"),
+        (count(ChangeKind::Joined), "joined others"),
+        (count(ChangeKind::Moved), "moved"),
+    ];
+    let told: Vec<String> = told
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| match what {
+            "moved" => format!("{count} identities moved"),
+            _ => format!("{count} profiles {what}"),
+        })
+        .collect();
+    (!told.is_empty()).then(|| format!("{}; identity_changes lists them", told.join(", ")))
 }
 
 /// A stored part made readable.

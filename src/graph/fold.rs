@@ -242,8 +242,7 @@ impl Fold {
         let mut own = Vec::new();
         for pair in pairs(identities) {
             if context.rules.decided(pair.0, pair.1) == Some(Decided::Unlinked) {
-                let dropped =
-                    Dropped { reason: Reason::Unlinked, fragment_id: moment.fragment_id };
+                let dropped = Dropped { reason: Reason::Unlinked, fragment_id: moment.fragment_id };
                 self.set_dropped(pair, dropped);
             } else {
                 own.push(pair);
@@ -254,7 +253,8 @@ impl Fold {
 
     /// Whether the graphs that these pairs would join hold no unique namespace twice.
     fn fits(&self, identities: &[u32], own: &[(u32, u32)]) -> bool {
-        let labels: Vec<u32> = identities.iter().map(|identity| self.live.label(*identity)).collect();
+        let labels: Vec<u32> =
+            identities.iter().map(|identity| self.live.label(*identity)).collect();
         let at = |identity: u32| identities.iter().position(|one| *one == identity).unwrap_or(0);
         // A few identities: groups are merged by renaming.
         let first_with = |label: &u32| labels.iter().position(|other| other == label).unwrap_or(0);
@@ -396,9 +396,8 @@ impl Fold {
         context: &Context<'_>,
         effects: &mut Effects,
     ) {
-        let linked = |identity: u32| {
-            self.first_linked.get(identity as usize).unwrap_or(Moment::LAST)
-        };
+        let linked =
+            |identity: u32| self.first_linked.get(identity as usize).unwrap_or(Moment::LAST);
         let victim = members.iter().copied().min_by(|a, b| {
             let class = |identity| context.eviction_class(identity);
             class(*a)

@@ -30,11 +30,7 @@ pub trait RowSource {
     ///
     /// # Errors
     /// What reading rows may give.
-    fn rows_of(
-        &self,
-        primaries: &[u32],
-        each: &mut dyn FnMut(&[u32], Moment),
-    ) -> Result<()>;
+    fn rows_of(&self, primaries: &[u32], each: &mut dyn FnMut(&[u32], Moment)) -> Result<()>;
 }
 
 /// Whether two identities that rows name together are one person by that.
@@ -142,7 +138,16 @@ impl IdentityGraph {
     /// The profile that an identity belongs to: the smallest identity of its graph (spec 3).
     pub fn profile_of(&self, identity: u32) -> Option<u32> {
         let (smallest, traits) = self.clusters.summary(identity)?;
-        if traits & CONTESTED == 0 { Some(smallest) } else { self.fold.graphs().profile_of(identity) }
+        if traits & CONTESTED == 0 {
+            Some(smallest)
+        } else {
+            self.fold.graphs().profile_of(identity)
+        }
+    }
+
+    /// Whether there is a profile of this id.
+    pub fn contains_profile(&self, profile: u32) -> bool {
+        self.profile_of(profile) == Some(profile)
     }
 
     fn graphs_of(&self, identity: u32) -> &Components {
@@ -365,7 +370,9 @@ impl IdentityGraph {
             let (moment, row) = (unsettled.rows[*at].0, unsettled.row(*at));
             self.fold.step(row, moment, &context, effects);
             last = moment;
-            effects.touched.extend(row.iter().filter_map(|one| self.fold.graphs().profile_of(*one)));
+            effects
+                .touched
+                .extend(row.iter().filter_map(|one| self.fold.graphs().profile_of(*one)));
         }
         for at in &cluster.newcomers {
             let members = unsettled.newcomers[*at].0.iter();
@@ -482,7 +489,12 @@ impl IdentityGraph {
     }
 
     /// Tells from the members of a cluster whether it is contested, and notes it.
-    fn contest_by_members(&mut self, label: u32, names: &Dictionary, effects: &mut Effects) -> bool {
+    fn contest_by_members(
+        &mut self,
+        label: u32,
+        names: &Dictionary,
+        effects: &mut Effects,
+    ) -> bool {
         let was = self.clusters.traits(label) & CONTESTED != 0;
         let context = Context { rules: &self.rules, names };
         let (mut traits, mut twice, mut decided) = (0, 0, false);
@@ -490,7 +502,8 @@ impl IdentityGraph {
             let bits = context.traits(member);
             twice |= traits & bits;
             traits |= bits;
-            decided |= self.rules.has_decisions() && self.rules.decisions_of(member).next().is_some();
+            decided |=
+                self.rules.has_decisions() && self.rules.decisions_of(member).next().is_some();
         }
         let size = self.clusters.member_count(label);
         let contested = twice != 0 || decided || size > self.rules.identities_max();
@@ -559,7 +572,9 @@ impl IdentityGraph {
         }
         self.clusters.dissolve(&members, |_| 0);
         members.iter().for_each(|member| self.clusters.remove(*member));
-        labels.iter().for_each(|label| drop(self.folded_up_to.remove(label)));
+        for label in &labels {
+            self.folded_up_to.remove(label);
+        }
         self.fold.forget(&members);
         let (mut unsettled, mut again) = (Unsettled::in_no_order(), Effects::default());
         for (moment, row) in &all {

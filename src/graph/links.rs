@@ -18,6 +18,12 @@ pub struct Evidence {
     pub datasets: u32,
 }
 
+impl Evidence {
+    /// No row names both.
+    const NONE: Self =
+        Self { row_count: 0, first_seen_at: i64::MAX, last_seen_at: i64::MIN, datasets: 0 };
+}
+
 /// Pairs of identities, the smaller number first, and their evidence.
 #[derive(Debug, Default)]
 pub struct Links {
@@ -36,12 +42,7 @@ impl Links {
         for (at, left) in identities.iter().enumerate() {
             for right in &identities[at + 1..] {
                 let pair = (*left.min(right), *left.max(right));
-                let evidence = self.pairs.entry(pair).or_insert(Evidence {
-                    row_count: 0,
-                    first_seen_at: i64::MAX,
-                    last_seen_at: i64::MIN,
-                    datasets: 0,
-                });
+                let evidence = self.pairs.entry(pair).or_insert(Evidence::NONE);
                 evidence.row_count += 1;
                 evidence.datasets = extend(evidence.datasets);
                 if let Some(time) = observed_at {
@@ -50,6 +51,11 @@ impl Links {
                 }
             }
         }
+    }
+
+    /// Adds a pair that is linked whatever rows say.
+    pub fn add_decided(&mut self, left: u32, right: u32) {
+        self.pairs.entry((left.min(right), left.max(right))).or_insert(Evidence::NONE);
     }
 
     /// All pairs in ascending order.

@@ -6,11 +6,13 @@
 //! - [`rules`] is what namespaces, the capacity and stewards demand, in numbers.
 //! - [`fold`] is the rule of spec 5.2: which links of contested clusters live.
 //! - [`identity_graph`] puts them together: rows in, profiles out.
+//! - [`changes`] tells what became of profiles.
 //! - [`links`] lists pairs of identities and their evidence, from rows.
 //!
 //! This folder knows no datasets, no disk and no clock; a row is its identities and its place in the
 //! order of the fold.
 
+pub mod changes;
 pub mod chunked;
 pub mod components;
 pub mod dictionary;

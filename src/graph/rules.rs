@@ -86,7 +86,10 @@ impl Rules {
     }
 
     /// The same rules with these decisions.
-    pub fn with_decisions(mut self, decisions: impl IntoIterator<Item = (u32, u32, Decided)>) -> Self {
+    pub fn with_decisions(
+        mut self,
+        decisions: impl IntoIterator<Item = (u32, u32, Decided)>,
+    ) -> Self {
         for (left, right, decided) in decisions {
             self.decide(left, right, Some(decided));
         }
@@ -153,7 +156,8 @@ impl Rules {
 
     /// Of unique namespaces that two graphs both hold an identity of: the most trusted one.
     pub fn namespace_of_bits(&self, bits: u32) -> Option<u32> {
-        let held = self.namespaces.iter().enumerate().filter(|(_, rule)| rule.unique_bit & bits != 0);
+        let held =
+            self.namespaces.iter().enumerate().filter(|(_, rule)| rule.unique_bit & bits != 0);
         let trusted = held.min_by_key(|(_, rule)| (rule.rank, rule.name_order));
         trusted.and_then(|(namespace, _)| u32::try_from(namespace).ok())
     }

@@ -6,8 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::dataset::{Column, DatasetKind, Upsert};
+use crate::model::decision::{DecidedIdentity, DecisionKind};
 use crate::model::namespace::{Kind, Normalization};
 use crate::model::policy::MergePolicy;
+use crate::model::server_setting::ServerSetting;
 
 /// What to do if the object is there already, or is not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,5 +139,36 @@ pub enum Definition {
         name: String,
         /// What if it is not there.
         existence: Existence,
+    },
+    /// `LINK`, `UNLINK`. The statement does not say by whom and when: its session does.
+    Decide {
+        /// What was decided.
+        kind: DecisionKind,
+        /// The identity named first.
+        left: DecidedIdentity,
+        /// The other one.
+        right: DecidedIdentity,
+        /// The user.
+        decided_by: String,
+        /// When, in microseconds.
+        decided_at: i64,
+        /// Why, if it was said.
+        comment: Option<String>,
+    },
+    /// `DROP LINK`, `DROP UNLINK`.
+    Undecide {
+        /// What was decided.
+        kind: DecisionKind,
+        /// The identity named first; either may be.
+        left: DecidedIdentity,
+        /// The other one.
+        right: DecidedIdentity,
+        /// What if there is no such decision.
+        existence: Existence,
+    },
+    /// `ALTER SYSTEM SET`, `ALTER SYSTEM RESET`.
+    AlterSystem {
+        /// The setting and its value.
+        setting: ServerSetting,
     },
 }

@@ -5,7 +5,9 @@
 
 pub mod column;
 pub mod dataset;
+pub mod decision;
 pub mod definition;
 pub mod names;
 pub mod namespace;
 pub mod policy;
+pub mod server_setting;

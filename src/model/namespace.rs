@@ -184,6 +184,18 @@ impl Namespace {
         }
     }
 
+    /// Why a raw value is unusable; `None` if it is usable.
+    pub fn unusable(&self, raw: &str) -> Option<&'static str> {
+        let value = self.normalization.apply(raw);
+        if value.is_empty() {
+            Some("nothing of it is left when it is normalised")
+        } else if value.len() > IDENTITY_BYTES_MAX {
+            Some("it is longer than 1024 bytes")
+        } else {
+            self.blocks(&value, raw).then_some("it is blocked: it identifies nobody")
+        }
+    }
+
     /// Whether the normalised value is on a block list, or what was written: a telephone `0000` is
     /// `+00` when normalised, and a digest tells nothing of its source.
     fn blocks(&self, value: &str, raw: &str) -> bool {
@@ -228,6 +240,7 @@ mod tests {
             blocked: ["00 49".to_owned()].into(),
         };
         assert_eq!(namespace.identity(raw).as_deref(), expected, "{raw:?}");
+        assert_eq!(namespace.unusable(raw).is_some(), expected.is_none(), "{raw:?}");
     }
 
     #[test]

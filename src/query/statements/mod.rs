@@ -25,6 +25,7 @@ mod drop_namespace;
 mod show_create;
 
 use crate::error::Result;
+use crate::model::decision::DecisionKind;
 use crate::model::definition::Definition;
 
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
@@ -70,6 +71,11 @@ fn definition_tag(definition: &Definition) -> &'static str {
         Definition::CreateMergePolicy { .. } => "CREATE MERGE POLICY",
         Definition::SetDefaultMergePolicy { .. } => "ALTER MERGE POLICY",
         Definition::DropMergePolicy { .. } => "DROP MERGE POLICY",
+        Definition::Decide { kind: DecisionKind::Link, .. } => "LINK",
+        Definition::Decide { kind: DecisionKind::Unlink, .. } => "UNLINK",
+        Definition::Undecide { kind: DecisionKind::Link, .. } => "DROP LINK",
+        Definition::Undecide { kind: DecisionKind::Unlink, .. } => "DROP UNLINK",
+        Definition::AlterSystem { .. } => "ALTER SYSTEM",
     }
 }
 

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, ListBuilder, StringViewBuilder, UInt32Array, new_null_array,
+    ArrayRef, BooleanArray, Int64Array, ListBuilder, StringViewArray, StringViewBuilder,
+    UInt32Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
 use crate::engine::evidence::{LinkEvidence, profile_column};
 use crate::error::Result;
+use crate::graph::fold::Reason;
+use crate::graph::identity_graph::LinkState;
 use crate::query::tables::identities::time_column;
 use crate::query::tables::lookup::LookupColumn;
 use crate::query::tables::{Binding, RowGroup, VirtualTable, column, one_group, text_list};
@@ -59,6 +62,32 @@ fn dataset_names(snapshot: &Snapshot, evidence: &LinkEvidence) -> ArrayRef {
     Arc::new(lists.finish())
 }
 
+/// Why links do not live, in the words of spec 3; null for those that do.
+fn reasons(snapshot: &Snapshot, states: &[LinkState]) -> StringViewArray {
+    let mut texts = StringViewBuilder::with_capacity(states.len()).with_deduplicate_strings();
+    for state in states {
+        match state {
+            LinkState::Live => texts.append_null(),
+            LinkState::Dropped(dropped) => {
+                texts.append_value(reason_text(snapshot, dropped.reason))
+            }
+        }
+    }
+    texts.finish()
+}
+
+/// A reason in the words of spec 3.
+pub(crate) fn reason_text(snapshot: &Snapshot, reason: Reason) -> String {
+    match reason {
+        Reason::Unique(namespace) => {
+            let namespace = snapshot.catalog().namespace_by_id(namespace);
+            format!("unique {}", namespace.map_or("?", |namespace| namespace.name.as_str()))
+        }
+        Reason::Capacity => "capacity".to_owned(),
+        Reason::Unlinked => "unlinked".to_owned(),
+    }
+}
+
 impl VirtualTable for IdentityLinks {
     fn schema(&self, _snapshot: &Snapshot) -> Result<SchemaRef> {
         Ok(Arc::new(Schema::new(fields())))
@@ -83,8 +112,12 @@ impl VirtualTable for IdentityLinks {
         let left: UInt32Array = links.iter().map(|((left, _), _)| Some(*left)).collect();
         let right: UInt32Array = links.iter().map(|((_, right), _)| Some(*right)).collect();
         let counts = links.iter().map(|(_, link)| link.row_count as i64);
-        // Without rules that drop links, all of them live.
-        let live = BooleanArray::from(vec![true; links.len()]);
+        let states: Vec<LinkState> = links
+            .iter()
+            .map(|((left, right), _)| snapshot.state.graph.link_state(*left, *right))
+            .collect();
+        let live: BooleanArray =
+            states.iter().map(|state| Some(*state == LinkState::Live)).collect();
         let columns: Vec<ArrayRef> = vec![
             Arc::new(profile_column(&snapshot, left.iter())),
             Arc::new(snapshot.identity_namespaces(&left)?),
@@ -96,7 +129,7 @@ impl VirtualTable for IdentityLinks {
             time_column(links.iter().map(|(_, link)| link.first_seen_at), i64::MAX),
             time_column(links.iter().map(|(_, link)| link.last_seen_at), i64::MIN),
             Arc::new(live),
-            new_null_array(&DataType::Utf8View, links.len()),
+            Arc::new(reasons(&snapshot, &states)),
         ];
         one_group(fields(), columns)
     }
