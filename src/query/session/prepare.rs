@@ -206,6 +206,11 @@ async fn planned(
             planned.parameters = insert.query.parameters.clone();
             planned.body = Body::Insert(insert);
         }
+        Command::Ours(Parsed::Decide(decision)) => {
+            let count = decision.parameter_count().max(declared.len());
+            let ty = |at| declared.get(at).cloned().flatten().unwrap_or(DataType::Utf8View);
+            planned.parameters = (0..count).map(ty).collect();
+        }
         Command::Ours(Parsed::ShowCreate { .. }) => {
             planned.schema = Some(text_columns(&["definition"]));
         }
