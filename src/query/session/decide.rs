@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 
 use crate::engine::decide::StatedPair;
@@ -10,6 +11,13 @@ use crate::query::session::execute::blocking;
 use crate::query::session::transaction::CommitGate;
 use crate::query::session::{Inner, Notice, Outcome};
 use crate::query::statements::{StatedDecision, StatedText};
+
+/// The types of its parameters: as the client declared them, else text.
+pub(super) fn parameters(stated: &StatedDecision, declared: &[Option<DataType>]) -> Vec<DataType> {
+    let count = stated.parameter_count().max(declared.len());
+    let ty = |at| declared.get(at).cloned().flatten().unwrap_or(DataType::Utf8View);
+    (0..count).map(ty).collect()
+}
 
 /// Runs one; returns when it is durable and visible.
 ///

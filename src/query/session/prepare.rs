@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::query::session::Inner;
 use crate::query::session::command::{self, Command};
+use crate::query::session::decide;
 use crate::query::session::explain;
 use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::plan::{PlannedQuery, Planner};
@@ -207,9 +208,7 @@ async fn planned(
             planned.body = Body::Insert(insert);
         }
         Command::Ours(Parsed::Decide(decision)) => {
-            let count = decision.parameter_count().max(declared.len());
-            let ty = |at| declared.get(at).cloned().flatten().unwrap_or(DataType::Utf8View);
-            planned.parameters = (0..count).map(ty).collect();
+            planned.parameters = decide::parameters(decision, declared);
         }
         Command::Ours(Parsed::ShowCreate { .. }) => {
             planned.schema = Some(text_columns(&["definition"]));
