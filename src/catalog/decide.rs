@@ -14,7 +14,7 @@ use crate::model::decision::{
 use crate::model::definition::{Definition, Existence};
 use crate::model::names::{quote_literal, quote_name};
 use crate::model::server_setting::{
-    GRAPH_IDENTITIES_MAX, GRAPH_IDENTITIES_MAX_BOUND, GRAPH_IDENTITIES_MAX_DEFAULT, ServerSetting,
+    GRAPH_IDENTITIES_MAX_DEFAULT, ServerSetting, check_graph_identities_max,
 };
 
 /// An identity, and the link in force that led to it.
@@ -75,14 +75,7 @@ impl Catalog {
     fn alter_system(&mut self, setting: ServerSetting) -> Result<bool> {
         let ServerSetting::GraphIdentitiesMax(value) = setting;
         let value = value.unwrap_or(GRAPH_IDENTITIES_MAX_DEFAULT);
-        if value > GRAPH_IDENTITIES_MAX_BOUND {
-            let message = format!(
-                "{value} is outside the valid range for parameter \"{GRAPH_IDENTITIES_MAX}\" (0 .. {GRAPH_IDENTITIES_MAX_BOUND})"
-            );
-            return Err(
-                Error::new(SqlState::INVALID_PARAMETER_VALUE, message).hint("0 means no limit")
-            );
-        }
+        check_graph_identities_max(i128::from(value))?;
         let old = std::mem::replace(&mut self.graph_identities_max, value);
         Ok(old != value)
     }
@@ -237,6 +230,7 @@ mod tests {
     use super::*;
     use crate::model::definition::NamespaceChange;
     use crate::model::namespace::Kind;
+    use crate::model::server_setting::GRAPH_IDENTITIES_MAX_BOUND;
 
     /// A catalog with namespaces `crm` (UNIQUE) and `mail`.
     fn catalog() -> Catalog {

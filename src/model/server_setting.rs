@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result, SqlState};
+
 /// Name of the setting that limits graphs.
 pub const GRAPH_IDENTITIES_MAX: &str = "graph_identities_max";
 
@@ -22,4 +24,18 @@ pub const GRAPH_IDENTITIES_MAX_BOUND: u32 = 1_000_000;
 pub enum ServerSetting {
     /// How many identities a graph holds at most; 0 for no limit.
     GraphIdentitiesMax(Option<u32>),
+}
+
+/// A value of `graph_identities_max`.
+///
+/// # Errors
+/// `22023` outside of 0 to [`GRAPH_IDENTITIES_MAX_BOUND`].
+pub fn check_graph_identities_max(value: i128) -> Result<u32> {
+    let fits = u32::try_from(value).ok().filter(|value| *value <= GRAPH_IDENTITIES_MAX_BOUND);
+    fits.ok_or_else(|| {
+        let message = format!(
+            "{value} is outside the valid range for parameter \"{GRAPH_IDENTITIES_MAX}\" (0 .. {GRAPH_IDENTITIES_MAX_BOUND})"
+        );
+        Error::new(SqlState::INVALID_PARAMETER_VALUE, message).hint("0 means no limit")
+    })
 }

@@ -223,6 +223,24 @@ async fn types_of_parameters_are_inferred() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn values_of_decisions_are_parameters() {
+    let fixture = Fixture::start().await;
+    let client = fixture.connect().await;
+    simple(&client, "CREATE NAMESPACE crm_id; CREATE NAMESPACE email NORMALIZE lower").await;
+    let link = client.prepare("LINK email $1 TO crm_id $2 COMMENT $3").await.expect("it is ours");
+    assert_eq!(link.params(), [Type::TEXT; 3]);
+    let none: Option<&str> = None;
+    client.execute(&link, &[&"A@x", &"17", &none]).await.expect("it may be");
+    client.execute(&link, &[&"b@x", &"18", &"she called"]).await.expect("it may be");
+    let error = client.execute(&link, &[&"b@x", &none, &none]).await.expect_err("null is nobody");
+    assert!(failure(&error).starts_with("22004 the value of namespace \"crm_id\" is null"));
+    let drop = "DROP LINK crm_id $1 TO email 'a@x'";
+    client.execute(drop, &[&"17"]).await.expect("it is in force");
+    let listed = "SELECT left_identity, decided_by, comment FROM selfsame.decisions";
+    check(&client, listed, "b@x|ada|she called").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_are_inserted_all_or_none() {
     let fixture = Fixture::start().await;
     let client = fixture.connect().await;

@@ -112,7 +112,7 @@ impl Directory for Neighbours {
 
     fn settings(&self) -> Vec<(String, String, String)> {
         let Some(session) = self.0.upgrade() else { return Vec::new() };
-        let values = session.variables.lock().all();
+        let values = session.settings();
         let row = |(known, value): (&'static Known, String)| {
             (known.name.to_owned(), value, known.doc.to_owned())
         };
@@ -121,7 +121,7 @@ impl Directory for Neighbours {
 }
 
 fn settings_of(session: &Inner) -> Vec<Setting> {
-    let values = session.variables.lock().all();
+    let values = session.settings();
     values
         .into_iter()
         .map(|(known, value)| Setting {

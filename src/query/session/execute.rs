@@ -14,7 +14,9 @@ use crate::query::session::names::type_named;
 use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
-use crate::query::session::{Inner, Kept, Notice, Outcome, copy, cursor, explain, insert, show};
+use crate::query::session::{
+    Inner, Kept, Notice, Outcome, copy, cursor, decide, explain, insert, show,
+};
 use crate::query::statements::Parsed;
 
 /// Executes a statement.
@@ -46,6 +48,7 @@ pub(super) async fn execute(
             let Body::Insert(planned) = &planned.body else { return Err(no_plan()) };
             insert::run(session, gate, planned, values, &prepared.sql).await
         }
+        Command::Ours(Parsed::Decide(stated)) => decide::run(session, gate, stated, &values).await,
         Command::Ours(parsed) => ours(session, gate, parsed).await,
         Command::Prepare(statement) => prepare_statement(session, statement).await,
         Command::Execute { name, arguments } => {
@@ -182,6 +185,7 @@ async fn ours(session: &Arc<Inner>, gate: &Arc<CommitGate>, parsed: &Parsed) -> 
             }
             done(parsed.tag())
         }
+        Parsed::Decide(_) => Err(no_plan()),
         Parsed::ShowCreate { kind, name } => show::definition(session, *kind, name),
         Parsed::CopyFrom(statement) => {
             session.transaction.lock().check_may_write("COPY")?;

@@ -13,6 +13,7 @@
 mod command;
 mod copy;
 mod cursor;
+mod decide;
 mod depth;
 mod describe;
 mod execute;
@@ -50,6 +51,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result, SqlState};
+use crate::model::server_setting::GRAPH_IDENTITIES_MAX;
 use crate::query::session::cursor::Cursors;
 use crate::query::session::prepare::Cache;
 use crate::query::session::server::Entry;
@@ -365,7 +367,7 @@ impl Session {
     /// # Errors
     /// `42704`.
     pub fn setting(&self, name: &str) -> Result<String> {
-        self.inner.variables.lock().get(name)
+        self.inner.setting(name)
     }
 
     /// A limit of time that a setting gives; `None` is no limit.
@@ -463,6 +465,26 @@ impl Inner {
         }
         statements.insert(name.to_owned(), kept);
         Ok(())
+    }
+
+    /// The value of a setting: the session's, or the server's that is in force now.
+    fn setting(&self, name: &str) -> Result<String> {
+        if name.eq_ignore_ascii_case(GRAPH_IDENTITIES_MAX) {
+            return Ok(self.snapshot().catalog().graph_identities_max.to_string());
+        }
+        self.variables.lock().get(name)
+    }
+
+    /// All settings with their values, in order.
+    fn settings(&self) -> Vec<(&'static settings::Known, String)> {
+        let server = self.snapshot().catalog().graph_identities_max.to_string();
+        let mut all = self.variables.lock().all();
+        for (known, value) in &mut all {
+            if known.name == GRAPH_IDENTITIES_MAX {
+                value.clone_from(&server);
+            }
+        }
+        all
     }
 
     /// Takes over a change of settings: those that plans depend on make them stale.

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::query::session::Inner;
 use crate::query::session::command::{self, Command};
+use crate::query::session::decide;
 use crate::query::session::explain;
 use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::plan::{PlannedQuery, Planner};
@@ -205,6 +206,9 @@ async fn planned(
             let insert = insert::plan(session, statement, sql, declared).await?;
             planned.parameters = insert.query.parameters.clone();
             planned.body = Body::Insert(insert);
+        }
+        Command::Ours(Parsed::Decide(decision)) => {
+            planned.parameters = decide::parameters(decision, declared);
         }
         Command::Ours(Parsed::ShowCreate { .. }) => {
             planned.schema = Some(text_columns(&["definition"]));

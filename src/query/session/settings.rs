@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::{Error, Result, SqlState};
+use crate::model::server_setting::GRAPH_IDENTITIES_MAX;
 use crate::query::session::zone::Zone;
 
 /// The version of PostgreSQL whose behaviour clients may expect.
@@ -44,6 +45,8 @@ pub(super) enum Kind {
     User,
     /// Cannot be set.
     Fixed,
+    /// The whole server's, which ALTER SYSTEM changes; the catalog has the value in force.
+    Server,
     /// Is not supported yet in any value.
     NotYet,
 }
@@ -121,6 +124,12 @@ pub(super) const ALL: &[Known] = &[
     setting("escape_string_warning", "on", Kind::Boolean, NO_EFFECT),
     setting("extra_float_digits", "1", Kind::Integer { min: -15, max: 3 }, NO_EFFECT),
     setting("geqo", "on", Kind::Boolean, NO_EFFECT),
+    setting(
+        GRAPH_IDENTITIES_MAX,
+        "50",
+        Kind::Server,
+        "How many identities a graph holds at most; 0 is no limit. ALTER SYSTEM changes it.",
+    ),
     setting(
         "idle_in_transaction_session_timeout",
         "0",
@@ -257,6 +266,9 @@ impl Variables {
             (Some(known), None) if matches!(known.kind, Kind::Fixed) => {
                 return Err(fixed(known.name));
             }
+            (Some(known), None) if matches!(known.kind, Kind::Server) => {
+                return Err(of_server(known.name));
+            }
             (Some(_), None) => None,
             (None, value) => {
                 self.check_custom(&key, name)?;
@@ -359,6 +371,12 @@ fn fixed(name: &str) -> Error {
     Error::new(SqlState("55P02"), format!("parameter \"{name}\" cannot be changed"))
 }
 
+fn of_server(name: &str) -> Error {
+    let message = format!("parameter \"{name}\" cannot be changed for one session");
+    Error::new(SqlState("55P02"), message)
+        .hint(format!("it is the whole server's: ALTER SYSTEM SET {name} = ..."))
+}
+
 /// The value as SHOW gives it back.
 fn check(known: &Known, value: &str, user: &str) -> Result<String> {
     let name = known.name;
@@ -410,6 +428,7 @@ fn check(known: &Known, value: &str, user: &str) -> Result<String> {
             trimmed.to_owned()
         }
         Kind::Fixed => return Err(fixed(name)),
+        Kind::Server => return Err(of_server(name)),
         Kind::NotYet if trimmed.is_empty() => String::new(),
         Kind::NotYet => {
             return Err(Error::unsupported(format!("setting \"{name}\" is not supported yet")));
@@ -552,7 +571,7 @@ mod tests {
     #[test]
     fn defaults_are_allowed_values_and_names_are_sorted() {
         for known in ALL {
-            if !matches!(known.kind, Kind::Fixed | Kind::User) {
+            if !matches!(known.kind, Kind::Fixed | Kind::Server | Kind::User) {
                 check(known.name, known.default, known.default);
             }
             assert!(known.doc.ends_with('.'), "{}", known.name);

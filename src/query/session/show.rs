@@ -18,17 +18,16 @@ use crate::query::statements::ObjectKind;
 /// # Errors
 /// `42704`.
 pub(super) fn setting(session: &Arc<Inner>, name: Option<&str>) -> Result<Outcome> {
-    let variables = session.variables.lock();
     let Some(name) = name else {
-        let mut rows: Vec<_> = variables
-            .all()
+        let mut rows: Vec<_> = session
+            .settings()
             .into_iter()
             .map(|(known, value)| vec![known.name.to_owned(), value, known.doc.to_owned()])
             .collect();
         rows.sort_by_key(|row| row[0].to_lowercase());
         return texts(text_columns(&["name", "setting", "description"]), rows, "SHOW");
     };
-    let value = variables.get(name)?;
+    let value = session.setting(name)?;
     let shown = known(name).map_or(name, |known| known.name);
     texts(text_columns(&[shown]), vec![vec![value]], "SHOW")
 }

@@ -152,6 +152,14 @@ impl<'a> Cursor<'a> {
         Some(text)
     }
 
+    /// Takes a parameter such as `$1`, if it comes next.
+    pub fn optional_placeholder(&mut self) -> Option<String> {
+        let Token::Placeholder(name) = self.peek(0)? else { return None };
+        let name = name.clone();
+        self.next += 1;
+        Some(name)
+    }
+
     /// Takes a text literal.
     ///
     /// # Errors

@@ -15,14 +15,19 @@ mod unsupported;
 mod alter_dataset;
 mod alter_merge_policy;
 mod alter_namespace;
+mod alter_system;
 mod copy_from;
 mod create_dataset;
 mod create_merge_policy;
 mod create_namespace;
 mod drop_dataset;
+mod drop_link;
 mod drop_merge_policy;
 mod drop_namespace;
+mod drop_unlink;
+mod link;
 mod show_create;
+mod unlink;
 
 use crate::error::Result;
 use crate::model::decision::DecisionKind;
@@ -30,14 +35,17 @@ use crate::model::definition::Definition;
 
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
 pub use crate::query::statements::cursor::Cursor;
+pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};
 pub use crate::query::statements::show_create::ObjectKind;
 pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};
 
 /// One of our statements, as the user said it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// `CREATE`, `ALTER` or `DROP` of a namespace, a dataset or a merge policy.
+    /// `CREATE`, `ALTER` or `DROP` of a namespace, a dataset or a merge policy; `ALTER SYSTEM`.
     Define(Definition),
+    /// `LINK`, `UNLINK` and their removal, whose values may be parameters.
+    Decide(StatedDecision),
     /// `SHOW CREATE`.
     ShowCreate {
         /// What is to be shown.
@@ -54,6 +62,7 @@ impl Parsed {
     pub fn tag(&self) -> &'static str {
         match self {
             Self::Define(definition) => definition_tag(definition),
+            Self::Decide(decision) => decision.tag(),
             Self::ShowCreate { .. } => "SHOW CREATE",
             Self::CopyFrom(_) => "COPY",
         }
@@ -112,6 +121,11 @@ pub const ALL: &[&dyn StatementParser] = &[
     &drop_merge_policy::DropMergePolicy,
     &show_create::ShowCreate,
     &copy_from::CopyFromParser,
+    &link::Link,
+    &unlink::Unlink,
+    &drop_link::DropLink,
+    &drop_unlink::DropUnlink,
+    &alter_system::AlterSystem,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.

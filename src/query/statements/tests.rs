@@ -379,8 +379,8 @@ fn copy_options_are_checked() {
 
 #[test]
 fn statements_of_later_versions_are_recognised() {
-    check("LINK email 'a' TO crm_id '1'", "0A000 LINK is not supported yet @1");
-    check(" /* é */ unlink email 'a'", "0A000 UNLINK is not supported yet @10");
+    check("FORGET email 'a'", "0A000 FORGET is not supported yet @1");
+    check(" /* é */ create audience a", "0A000 CREATE AUDIENCE is not supported yet @10");
     check("FORGET email 'a'", "0A000 FORGET is not supported yet @1");
     check("CREATE AUDIENCE a AS SELECT 1", "0A000 CREATE AUDIENCE is not supported yet @1");
     check("DROP AUDIENCE a", "0A000 DROP AUDIENCE is not supported yet @1");
@@ -641,4 +641,17 @@ proptest! {
             prop_assert!(position.is_some_and(|at| (1..=end).contains(&at)), "{error} {position:?}");
         }
     }
+}
+
+#[test]
+fn decisions_take_literals_and_parameters() {
+    let link = r#"StatedDecision { kind: Link, left: ("email", Literal("a'b")), right: ("crm id", Parameter(1)), comment: Some(Parameter(0)), removal: None }"#;
+    check("LINK Email 'a''b' TO \"crm id\" $2 COMMENT $1;", &format!("Decide({link})"));
+    let drop = r#"StatedDecision { kind: Unlink, left: ("a", Literal("1")), right: ("b", Literal("2")), comment: None, removal: Some(Lenient) }"#;
+    check("drop unlink if exists a '1' FROM b $$2$$", &format!("Decide({drop})"));
+    check("LINK a $0 TO b '1'", "42P02 there is no parameter $0 @8");
+    check("LINK a '1' TO b $4", "42P02 there is no parameter $4 @17");
+    check("LINK a '1' FROM b '1'", "42601 syntax error at or near \"FROM\" @12");
+    check("DROP LINK a '1' TO b '1' COMMENT 'x'", "42601 syntax error at or near \"COMMENT\" @26");
+    check("UNLINK a '1' FROM", "42601 syntax error at end of input @18");
 }

@@ -7,8 +7,6 @@ use crate::query::statements::begins_with;
 use crate::query::statements::cursor::Cursor;
 
 const NOT_YET: &[&str] = &[
-    "LINK",
-    "UNLINK",
     "FORGET",
     "CREATE AUDIENCE",
     "ALTER AUDIENCE",

@@ -11,6 +11,7 @@
 pub mod attributes;
 pub mod dataset;
 pub mod datasets;
+pub mod decisions;
 pub mod events;
 pub mod fragments;
 pub mod identities;
@@ -209,6 +210,7 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("public", "rejects", Arc::new(rejects::Rejects)),
         ("selfsame", "attributes", Arc::new(attributes::Attributes)),
         ("selfsame", "datasets", Arc::new(datasets::Datasets)),
+        ("selfsame", "decisions", Arc::new(decisions::Decisions)),
         ("selfsame", "ingests", Arc::new(ingests::Ingests)),
         ("selfsame", "merge_policies", Arc::new(merge_policies::MergePolicies)),
         ("selfsame", "merge_strategies", Arc::new(merge_strategies::MergeStrategies)),

@@ -5,6 +5,7 @@
 pub(crate) mod column;
 pub(crate) mod column_type;
 pub(crate) mod dataset_options;
+pub(crate) mod decided;
 pub(crate) mod existence;
 pub(crate) mod name;
 pub(crate) mod namespace;
