@@ -14,7 +14,9 @@ use crate::query::session::names::type_named;
 use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
-use crate::query::session::{Inner, Kept, Notice, Outcome, copy, cursor, explain, insert, show};
+use crate::query::session::{
+    Inner, Kept, Notice, Outcome, copy, cursor, explain, explain_profile, insert, show,
+};
 use crate::query::statements::Parsed;
 
 /// Executes a statement.
@@ -187,6 +189,7 @@ async fn ours(session: &Arc<Inner>, gate: &Arc<CommitGate>, parsed: &Parsed) -> 
             session.transaction.lock().check_may_write("COPY")?;
             copy::run(session, gate, statement).await
         }
+        Parsed::ExplainProfile(statement) => explain_profile::run(session, statement).await,
     }
 }
 

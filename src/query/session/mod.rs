@@ -17,6 +17,7 @@ mod depth;
 mod describe;
 mod execute;
 mod explain;
+mod explain_profile;
 mod insert;
 mod names;
 mod parameters;

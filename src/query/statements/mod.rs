@@ -22,6 +22,7 @@ mod create_namespace;
 mod drop_dataset;
 mod drop_merge_policy;
 mod drop_namespace;
+mod explain_profile;
 mod show_create;
 
 use crate::error::Result;
@@ -29,6 +30,7 @@ use crate::model::definition::Definition;
 
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
 pub use crate::query::statements::cursor::Cursor;
+pub use crate::query::statements::explain_profile::ExplainProfile;
 pub use crate::query::statements::show_create::ObjectKind;
 pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};
 
@@ -46,6 +48,8 @@ pub enum Parsed {
     },
     /// `COPY ... FROM`.
     CopyFrom(CopyFrom),
+    /// `EXPLAIN PROFILE`.
+    ExplainProfile(ExplainProfile),
 }
 
 impl Parsed {
@@ -55,6 +59,7 @@ impl Parsed {
             Self::Define(definition) => definition_tag(definition),
             Self::ShowCreate { .. } => "SHOW CREATE",
             Self::CopyFrom(_) => "COPY",
+            Self::ExplainProfile(_) => "EXPLAIN",
         }
     }
 }
@@ -106,6 +111,7 @@ pub const ALL: &[&dyn StatementParser] = &[
     &drop_merge_policy::DropMergePolicy,
     &show_create::ShowCreate,
     &copy_from::CopyFromParser,
+    &explain_profile::ExplainProfileParser,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.
