@@ -56,7 +56,9 @@ fn dataset(id: u32, name: &str, replace: bool, columns: &[(&str, &str, ColumnTyp
 
 /// `replace` says per dataset whether rows replace each other.
 fn world(replace: [bool; 3]) -> Model {
-    use ColumnType::{Array, BigInt, Boolean, Date, Double, Integer, Text, TimestampTz};
+    use ColumnType::{
+        Array, BigInt, Boolean, Date, Double, Integer, Real, SmallInt, Text, Timestamp, TimestampTz,
+    };
     let money = |precision, scale| ColumnType::Numeric { precision, scale };
     let tags = || Array(Box::new(Text));
     let crm = [
@@ -69,6 +71,10 @@ fn world(replace: [bool; 3]) -> Model {
         ("born", "", Date),
         ("tags", "", tags()),
         ("score", "", Double),
+        ("small", "", SmallInt),
+        ("ratio", "", Real),
+        ("moment", "", Timestamp),
+        ("numbers", "", Array(Box::new(BigInt))),
         ("at", "at", TimestampTz),
     ];
     let web = [
@@ -77,6 +83,8 @@ fn world(replace: [bool; 3]) -> Model {
         ("age", "", BigInt),
         ("opted_in", "", Boolean),
         ("tags", "", tags()),
+        ("ratio", "", Real),
+        ("numbers", "", Array(Box::new(Integer))),
         ("score", "", Integer),
         ("at", "at", TimestampTz),
     ];
@@ -159,7 +167,17 @@ fn given() -> impl Strategy<Value = Given> {
 
 fn accept(model: &mut Model, given: &Given) -> Outcome {
     let dataset = model.datasets[given.dataset].clone();
-    let value = |column: &Column| match (&given.by_name[column.name.as_str()], &column.ty) {
+    // What has no value of its own has one that follows from another column.
+    let source = |column: &Column| match column.name.as_str() {
+        "small" | "ratio" | "numbers" => given.by_name["age"].clone(),
+        "moment" => given.by_name["at"].clone(),
+        name => given.by_name[name].clone(),
+    };
+    let value = |column: &Column| match (&source(column), &column.ty) {
+        (Value::Int(value), ColumnType::Real) => Value::Double(Float(*value as f64 / 4.0)),
+        (Value::Int(value), ColumnType::Array(_)) => {
+            Value::List(vec![Value::Int(*value), Value::Null, Value::Int(1)])
+        }
         (Value::Int(value), ColumnType::Numeric { scale, .. }) => {
             Value::Decimal((*value).into(), *scale)
         }

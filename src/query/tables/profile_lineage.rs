@@ -1,7 +1,7 @@
 //! `profile_lineage`: where each merged value is from.
 //!
 //! Rows are merged when they are read, a group of people at a time, and only for the policies and
-//! attributes that filters choose. [`People`] and [`chosen`] serve the other tables of this kind.
+//! attributes that filters choose. `People` and `chosen` serve the other tables of this kind.
 
 use std::sync::Arc;
 
