@@ -17,7 +17,8 @@ use proptest::prelude::*;
 
 use model::{Float, Identity, Model, Outcome, Row, Value};
 use selfsame::error::Result;
-use selfsame::merge::operator::{Columns, Fragments, merge, winners};
+use selfsame::merge::lineage::{Reason, decided, judged};
+use selfsame::merge::operator::{Columns, Fragments, merge};
 use selfsame::merge::plan::{Attribute, MergePlan};
 use selfsame::merge::{ALL, Rule, Strategy as MergeStrategy};
 use selfsame::model::column::ColumnType;
@@ -55,7 +56,9 @@ fn dataset(id: u32, name: &str, replace: bool, columns: &[(&str, &str, ColumnTyp
 
 /// `replace` says per dataset whether rows replace each other.
 fn world(replace: [bool; 3]) -> Model {
-    use ColumnType::{Array, BigInt, Boolean, Date, Double, Integer, Text, TimestampTz};
+    use ColumnType::{
+        Array, BigInt, Boolean, Date, Double, Integer, Real, SmallInt, Text, Timestamp, TimestampTz,
+    };
     let money = |precision, scale| ColumnType::Numeric { precision, scale };
     let tags = || Array(Box::new(Text));
     let crm = [
@@ -68,6 +71,10 @@ fn world(replace: [bool; 3]) -> Model {
         ("born", "", Date),
         ("tags", "", tags()),
         ("score", "", Double),
+        ("small", "", SmallInt),
+        ("ratio", "", Real),
+        ("moment", "", Timestamp),
+        ("numbers", "", Array(Box::new(BigInt))),
         ("at", "at", TimestampTz),
     ];
     let web = [
@@ -76,6 +83,8 @@ fn world(replace: [bool; 3]) -> Model {
         ("age", "", BigInt),
         ("opted_in", "", Boolean),
         ("tags", "", tags()),
+        ("ratio", "", Real),
+        ("numbers", "", Array(Box::new(Integer))),
         ("score", "", Integer),
         ("at", "at", TimestampTz),
     ];
@@ -158,7 +167,17 @@ fn given() -> impl Strategy<Value = Given> {
 
 fn accept(model: &mut Model, given: &Given) -> Outcome {
     let dataset = model.datasets[given.dataset].clone();
-    let value = |column: &Column| match (&given.by_name[column.name.as_str()], &column.ty) {
+    // What has no value of its own has one that follows from another column.
+    let source = |column: &Column| match column.name.as_str() {
+        "small" | "ratio" | "numbers" => given.by_name["age"].clone(),
+        "moment" => given.by_name["at"].clone(),
+        name => given.by_name[name].clone(),
+    };
+    let value = |column: &Column| match (&source(column), &column.ty) {
+        (Value::Int(value), ColumnType::Real) => Value::Double(Float(*value as f64 / 4.0)),
+        (Value::Int(value), ColumnType::Array(_)) => {
+            Value::List(vec![Value::Int(*value), Value::Null, Value::Int(1)])
+        }
         (Value::Int(value), ColumnType::Numeric { scale, .. }) => {
             Value::Decimal((*value).into(), *scale)
         }
@@ -360,7 +379,7 @@ proptest! {
     }
 
     #[test]
-    fn winners_hold_the_merged_value(
+    fn lineage_tells_what_merging_does(
         rows in prop::collection::vec(given(), 0..24),
         replace in any::<[bool; 3]>(),
         seed in any::<u64>(),
@@ -378,18 +397,45 @@ proptest! {
                 }
                 let merged = merge(&plan, &[attribute], group_count, &fragments, &batches);
                 let merged = merged.expect("a merge");
-                let winners = winners(&plan, attribute, group_count, &fragments, &batches);
-                let winners = winners.expect("winners");
-                for (group, winner) in winners.into_iter().enumerate() {
+                let decided = decided(&plan, &[attribute], group_count, &fragments, &batches);
+                let decided = decided.expect("decisions").remove(0);
+                let judged = judged(&plan, attribute, group_count, &fragments, &batches);
+                let judged = judged.expect("judgements");
+                let cell = |at: u32| {
+                    let (_, rows) = &batches.batches[fragments.batch[at as usize] as usize];
+                    model.cell(rows[fragments.row[at as usize] as usize], name, ty)
+                };
+                for (at, fragment) in judged.fragments.iter().enumerate() {
+                    prop_assert_eq!(Some(values::value(&judged.values, at)), cell(*fragment));
+                }
+                for group in 0..group_count {
                     let merged = values::value(&merged[0], group);
-                    match winner.map(|at| at as usize) {
+                    prop_assert_eq!(&values::value(&decided.values, group), &merged);
+                    let of_group: Vec<_> = judged
+                        .fragments
+                        .iter()
+                        .zip(&judged.reasons)
+                        .filter(|(at, _)| fragments.group[**at as usize] as usize == group)
+                        .collect();
+                    let counts = |reason: &Option<Reason>| reason.is_none_or(Reason::is_candidate);
+                    let count = of_group.iter().filter(|(_, reason)| counts(reason)).count();
+                    prop_assert_eq!(decided.candidate_counts[group] as usize, count);
+                    let winners: Vec<_> =
+                        of_group.iter().filter(|(_, reason)| reason.is_none()).collect();
+                    prop_assert!(winners.len() <= 1 && (winners.is_empty() || !combines));
+                    if let Some((winner, _)) = winners.first() {
+                        prop_assert_eq!(decided.fragments[group], Some(**winner));
+                    }
+                    match decided.fragments[group] {
                         None => prop_assert!(combines || merged == Value::Null),
+                        Some(at) if combines => {
+                            let contributes = |reason: &Option<Reason>| *reason == Some(Reason::Contributes);
+                            let givers: Vec<_> = of_group.iter().filter(|it| contributes(it.1)).collect();
+                            prop_assert!(givers.len() == 1 && *givers[0].0 == at);
+                        }
                         Some(at) => {
-                            let (_, rows) = &batches.batches[fragments.batch[at] as usize];
-                            let row = rows[fragments.row[at] as usize];
-                            prop_assert_eq!(row.fragment_id, fragments.fragment_id[at]);
-                            prop_assert_eq!(fragments.group[at] as usize, group);
-                            prop_assert_eq!(model.cell(row, name, ty), Some(merged));
+                            prop_assert_eq!(fragments.group[at as usize] as usize, group);
+                            prop_assert_eq!(cell(at), Some(merged));
                         }
                     }
                 }

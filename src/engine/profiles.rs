@@ -8,6 +8,7 @@
 //! to the write.
 
 mod build;
+pub mod lineage;
 
 use std::sync::Arc;
 

@@ -21,6 +21,10 @@ impl Strategy for AllTrue {
         "True if all candidates are true, false if any is false."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE opted_in BY all_true"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }
@@ -37,6 +41,10 @@ impl Strategy for AllTrue {
 }
 
 impl CombineRule for AllTrue {
+    fn overrules(&self) -> bool {
+        true
+    }
+
     fn combine(
         &self,
         values: &ArrayRef,

@@ -21,6 +21,10 @@ impl Strategy for AnyTrue {
         "True if any candidate is true, false if all are false."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE opted_in BY any_true"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }
@@ -37,6 +41,10 @@ impl Strategy for AnyTrue {
 }
 
 impl CombineRule for AnyTrue {
+    fn overrules(&self) -> bool {
+        true
+    }
+
     fn combine(
         &self,
         values: &ArrayRef,

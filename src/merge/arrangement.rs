@@ -62,7 +62,7 @@ impl Arrangement {
         for range in ranges(&offsets).filter(|range| range.len() > 1) {
             arranged[range].sort_unstable_by_key(|at| (key(*at), *at));
         }
-        let row_counts = row_counts(fragments, &arranged);
+        let row_counts = row_counts(fragments, arranged.iter().map(|at| *at as usize));
         let place = |at: &u32| Place {
             batch: fragments.batch[*at as usize],
             row: fragments.row[*at as usize],
@@ -154,12 +154,16 @@ fn by_group(
     Ok((offsets, arranged))
 }
 
-fn row_counts(fragments: &Fragments, arranged: &[u32]) -> Vec<u32> {
-    let batch_count = arranged.iter().map(|at| fragments.batch[*at as usize] as usize + 1).max();
+/// Per batch, the greatest row of these fragments and one.
+pub(super) fn row_counts(
+    fragments: &Fragments,
+    of: impl Iterator<Item = usize> + Clone,
+) -> Vec<u32> {
+    let batch_count = of.clone().map(|at| fragments.batch[at] as usize + 1).max();
     let mut counts = vec![0_u32; batch_count.unwrap_or(0)];
-    for at in arranged {
-        let count = &mut counts[fragments.batch[*at as usize] as usize];
-        *count = (*count).max(fragments.row[*at as usize].saturating_add(1));
+    for at in of {
+        let count = &mut counts[fragments.batch[at] as usize];
+        *count = (*count).max(fragments.row[at].saturating_add(1));
     }
     counts
 }

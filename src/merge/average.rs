@@ -29,6 +29,10 @@ impl Strategy for Average {
         "The mean of the candidates: of NUMERIC with four digits more, else DOUBLE PRECISION."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE spend BY average OVER HISTORY"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_BAGS
     }

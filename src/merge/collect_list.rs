@@ -24,6 +24,10 @@ impl Strategy for CollectList {
         "The elements of all values of the past, scalars or arrays, oldest first."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE city BY collect_list"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_BAGS
     }

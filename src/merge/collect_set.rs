@@ -22,6 +22,10 @@ impl Strategy for CollectSet {
         "The distinct elements of all candidates, scalars or arrays, sorted."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE tags BY collect_set"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }

@@ -25,6 +25,10 @@ impl Strategy for CountDistinct {
         "How many distinct values the candidates have."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE city BY count_distinct OVER HISTORY"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }

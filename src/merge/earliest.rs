@@ -20,6 +20,10 @@ impl Strategy for Earliest {
         "The value of the oldest fragment that has one; always over history."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE source BY earliest"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }

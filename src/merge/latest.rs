@@ -20,6 +20,10 @@ impl Strategy for Latest {
         "The value of the newest fragment that has one."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE city BY latest"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }

@@ -21,6 +21,10 @@ impl Strategy for LatestOrNull {
          null included, so a null clears."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE phone BY latest_or_null"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }

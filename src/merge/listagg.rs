@@ -28,6 +28,14 @@ impl Strategy for Listagg {
         "The distinct texts of all candidates, sorted and joined by the separator."
     }
 
+    fn arguments(&self) -> &'static str {
+        "separator"
+    }
+
+    fn example(&self) -> &'static str {
+        "MERGE city BY listagg('; ')"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }

@@ -1,11 +1,12 @@
 //! Strategy `longest`: the text with the most characters wins; of several the newest.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, DynComparator};
 use arrow::datatypes::DataType;
 
 use crate::error::Result;
 use crate::merge::fit::{misfit, no_arguments};
 use crate::merge::groups::Groups;
+use crate::merge::lineage::Reason;
 use crate::merge::{Laws, PickRule, Rule, Strategy};
 use crate::model::policy::StrategyCall;
 
@@ -19,6 +20,10 @@ impl Strategy for Longest {
 
     fn doc(&self) -> &'static str {
         "The text with the most characters; ties as latest."
+    }
+
+    fn example(&self) -> &'static str {
+        "MERGE name BY longest"
     }
 
     fn laws(&self) -> Laws {
@@ -43,9 +48,13 @@ impl PickRule for Longest {
         true
     }
 
-    fn pick(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<Vec<Option<u32>>> {
+    fn measure(&self, values: &ArrayRef, _groups: &Groups<'_>) -> Result<DynComparator> {
         let texts = values.as_string_view();
         let lengths: Vec<_> = (0..texts.len()).map(|at| texts.value(at).chars().count()).collect();
-        Ok(groups.select(|item, holder| lengths[item] >= lengths[holder]))
+        Ok(Box::new(move |left, right| lengths[left].cmp(&lengths[right])))
+    }
+
+    fn lesser(&self) -> Reason {
+        Reason::Shorter
     }
 }

@@ -1,11 +1,12 @@
 //! Strategy `max`: the greatest value wins, in the natural order of its type.
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, DynComparator};
 use arrow::datatypes::DataType;
 
 use crate::error::Result;
 use crate::merge::fit::{no_arguments, scalar};
 use crate::merge::groups::{Groups, comparator};
+use crate::merge::lineage::Reason;
 use crate::merge::{Laws, PickRule, Rule, Strategy};
 use crate::model::policy::StrategyCall;
 
@@ -19,6 +20,10 @@ impl Strategy for Max {
 
     fn doc(&self) -> &'static str {
         "The greatest value."
+    }
+
+    fn example(&self) -> &'static str {
+        "MERGE spend BY max"
     }
 
     fn laws(&self) -> Laws {
@@ -41,8 +46,11 @@ impl PickRule for Max {
         true
     }
 
-    fn pick(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<Vec<Option<u32>>> {
-        let compare = comparator(values, values)?;
-        Ok(groups.select(|item, holder| compare(item, holder).is_ge()))
+    fn measure(&self, values: &ArrayRef, _groups: &Groups<'_>) -> Result<DynComparator> {
+        comparator(values, values)
+    }
+
+    fn lesser(&self) -> Reason {
+        Reason::Smaller
     }
 }

@@ -1,11 +1,12 @@
 //! Strategy `min`: the least value wins, in the natural order of its type.
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, DynComparator};
 use arrow::datatypes::DataType;
 
 use crate::error::Result;
 use crate::merge::fit::{no_arguments, scalar};
 use crate::merge::groups::{Groups, comparator};
+use crate::merge::lineage::Reason;
 use crate::merge::{Laws, PickRule, Rule, Strategy};
 use crate::model::policy::StrategyCall;
 
@@ -19,6 +20,10 @@ impl Strategy for Min {
 
     fn doc(&self) -> &'static str {
         "The least value."
+    }
+
+    fn example(&self) -> &'static str {
+        "MERGE birth_date BY min"
     }
 
     fn laws(&self) -> Laws {
@@ -41,8 +46,12 @@ impl PickRule for Min {
         true
     }
 
-    fn pick(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<Vec<Option<u32>>> {
+    fn measure(&self, values: &ArrayRef, _groups: &Groups<'_>) -> Result<DynComparator> {
         let compare = comparator(values, values)?;
-        Ok(groups.select(|item, holder| compare(item, holder).is_le()))
+        Ok(Box::new(move |left, right| compare(right, left)))
+    }
+
+    fn lesser(&self) -> Reason {
+        Reason::Greater
     }
 }

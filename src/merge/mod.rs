@@ -14,6 +14,7 @@ mod cells;
 mod elements;
 pub mod fit;
 pub mod groups;
+pub mod lineage;
 pub mod operator;
 pub mod order;
 pub mod plan;
@@ -39,11 +40,12 @@ mod unanimous;
 
 use std::fmt;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, DynComparator};
 use arrow::datatypes::DataType;
 
 use crate::error::{Error, Result, SqlState};
 use crate::merge::groups::Groups;
+use crate::merge::lineage::Reason;
 use crate::merge::order::OrderRule;
 use crate::model::policy::StrategyCall;
 
@@ -109,6 +111,14 @@ pub trait Strategy: Send + Sync {
     /// What it does, in one sentence.
     fn doc(&self) -> &'static str;
 
+    /// Its arguments as a policy writes them; empty if it takes none.
+    fn arguments(&self) -> &'static str {
+        ""
+    }
+
+    /// A clause of a policy that uses it.
+    fn example(&self) -> &'static str;
+
     /// What holds of it.
     fn laws(&self) -> Laws;
 
@@ -150,17 +160,37 @@ pub trait PickRule: Send + Sync {
         false
     }
 
-    /// The position in `values` of the candidate picked, per group; `None` where none is.
+    /// How good candidates are: compares two positions in `values` by the rule alone, whatever their
+    /// age. Candidates of different groups need not compare.
+    ///
+    /// # Errors
+    /// `42804` if values have no order.
+    fn measure(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<DynComparator>;
+
+    /// Why a candidate lost that measures less than the one picked, or where none was picked.
+    fn lesser(&self) -> Reason;
+
+    /// The position in `values` of the candidate picked, per group; `None` where none is. Of those
+    /// that measure the most it is the newest.
     ///
     /// # Errors
     /// `42804` if values have no order, `54000` beyond the limits of positions.
-    fn pick(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<Vec<Option<u32>>>;
+    fn pick(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<Vec<Option<u32>>> {
+        let measure = self.measure(values, groups)?;
+        Ok(groups.select(|item, holder| measure(item, holder).is_ge()))
+    }
 }
 
 /// A strategy that makes a new value of the candidates.
 pub trait CombineRule: Send + Sync {
     /// Whether the order of candidates matters to the result.
     fn ordered(&self) -> bool {
+        false
+    }
+
+    /// Whether the result is always what some candidate says, so that those who say otherwise are
+    /// overruled instead of contributing.
+    fn overrules(&self) -> bool {
         false
     }
 
@@ -187,6 +217,7 @@ mod tests {
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
             assert!(ALL[..at].iter().all(|other| other.name() != name), "{name} twice");
             assert!(strategy.doc().ends_with('.'), "{name} has no sentence");
+            assert!(strategy.example().contains(&format!("BY {name}")), "{name} has no example");
             assert!(strategy.laws().order_insensitive && strategy.laws().associative, "{name}");
         }
     }

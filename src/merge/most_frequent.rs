@@ -1,13 +1,12 @@
 //! Strategy `most_frequent`: the value that most candidates have; of several the one seen last.
 
-use std::ops::Range;
-
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, DynComparator};
 use arrow::datatypes::DataType;
 
 use crate::error::Result;
 use crate::merge::fit::no_arguments;
 use crate::merge::groups::{Groups, comparator};
+use crate::merge::lineage::Reason;
 use crate::merge::{Laws, PickRule, Rule, Strategy};
 use crate::model::policy::StrategyCall;
 
@@ -21,6 +20,10 @@ impl Strategy for MostFrequent {
 
     fn doc(&self) -> &'static str {
         "The value that most candidates have; ties as latest."
+    }
+
+    fn example(&self) -> &'static str {
+        "MERGE city BY most_frequent"
     }
 
     fn laws(&self) -> Laws {
@@ -38,17 +41,22 @@ impl Strategy for MostFrequent {
 }
 
 impl PickRule for MostFrequent {
-    fn pick(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<Vec<Option<u32>>> {
+    fn measure(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<DynComparator> {
         let compare = comparator(values, values)?;
-        let mut scratch = Vec::new();
-        let mut most_frequent = |range: Range<usize>| {
-            scratch.clear();
-            scratch.extend(range);
-            scratch.sort_unstable_by(|a, b| compare(*a, *b).then(a.cmp(b)));
-            let runs = scratch.chunk_by(|a, b| compare(*a, *b).is_eq());
-            let run_and_newest = runs.map(|run| (run.len(), run[run.len() - 1]));
-            run_and_newest.max().map(|(_, newest)| newest as u32)
-        };
-        Ok(groups.ranges().map(&mut most_frequent).collect())
+        let mut counts = vec![0_u32; values.len()];
+        let mut sorted = Vec::new();
+        for range in groups.ranges() {
+            sorted.clear();
+            sorted.extend(range);
+            sorted.sort_unstable_by(|left, right| compare(*left, *right));
+            for run in sorted.chunk_by(|left, right| compare(*left, *right).is_eq()) {
+                run.iter().for_each(|at| counts[*at] = run.len() as u32);
+            }
+        }
+        Ok(Box::new(move |left, right| counts[left].cmp(&counts[right])))
+    }
+
+    fn lesser(&self) -> Reason {
+        Reason::LessFrequent
     }
 }

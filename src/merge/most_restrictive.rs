@@ -21,6 +21,10 @@ impl Strategy for MostRestrictive {
         "For consent: true only if some candidate is true and none is false."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE opted_in BY most_restrictive"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }
@@ -37,6 +41,10 @@ impl Strategy for MostRestrictive {
 }
 
 impl CombineRule for MostRestrictive {
+    fn overrules(&self) -> bool {
+        true
+    }
+
     fn combine(
         &self,
         values: &ArrayRef,

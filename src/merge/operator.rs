@@ -1,7 +1,7 @@
 //! The merge operator: fragments and columns in, one merged column per attribute out.
 //!
-//! The profiles table calls it for all profiles or for those touched, the look-up for one, lineage
-//! asks it who won. Groups are dense numbers already, so there is no hashing; each attribute walks
+//! The profiles table calls it for all profiles or for those touched, the look-up for one; `lineage`
+//! asks it besides who won. Groups are dense numbers already, so there is no hashing; each attribute walks
 //! the arranged fragments once (validity bits only), and values are gathered once at the end, which
 //! for text is most of the cost.
 
@@ -11,10 +11,10 @@ use std::rc::Rc;
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::merge::Rule;
 use crate::merge::arrangement::Arrangement;
-use crate::merge::cells::Cells;
+use crate::merge::cells::{Cells, Place};
 use crate::merge::fit::unexpected;
 use crate::merge::groups::{Groups, position};
 use crate::merge::order::OrderRule;
@@ -66,118 +66,105 @@ pub fn merge(
     fragments: &Fragments,
     columns: &dyn Columns,
 ) -> Result<Vec<ArrayRef>> {
-    let mut merge = Merge::try_new(plan, wanted, group_count, fragments, columns)?;
-    wanted.iter().map(|attribute| merge.attribute(*attribute)).collect()
-}
-
-/// The fragment that decided an attribute, per group, as its position in `fragments`.
-///
-/// `None` where there was no candidate, where `unanimous` found none to agree on, and for
-/// strategies that make a new value. A fragment may have decided with a null: under
-/// `latest_or_null`, and for attributes merged together.
-///
-/// # Errors
-/// As [`merge`].
-pub fn winners(
-    plan: &MergePlan,
-    attribute: usize,
-    group_count: usize,
-    fragments: &Fragments,
-    columns: &dyn Columns,
-) -> Result<Vec<Option<u32>>> {
-    let mut merge = Merge::try_new(plan, &[attribute], group_count, fragments, columns)?;
-    let planned = plan.attribute(attribute)?;
-    let fragment = |arrangement: &Arrangement, position: Option<u32>| {
-        position.map(|position| arrangement.fragments[position as usize])
-    };
-    match planned.strategy.rule() {
-        Rule::Order(rule) => {
-            let winners = merge.winners(planned, rule)?;
-            Ok(winners.iter().map(|winner| fragment(&merge.arrangement, *winner)).collect())
-        }
-        Rule::Pick(rule) => {
-            let cells = merge.cells(attribute)?;
-            let candidates = merge.candidates(planned, &cells)?;
-            let picked = rule.pick(&merge.values(&candidates, &cells)?, &candidates.groups())?;
-            let position = |item: u32| candidates.positions[item as usize];
-            let winner = |item: Option<u32>| fragment(&merge.arrangement, item.map(position));
-            Ok(picked.into_iter().map(winner).collect())
-        }
-        Rule::Combine(_) => Ok(vec![None; group_count]),
-    }
+    let mut merge = Merge::try_new(plan, wanted, group_count, fragments, columns, false)?;
+    wanted.iter().map(|attribute| Ok(merge.decide(*attribute)?.values)).collect()
 }
 
 /// One merge under way.
-struct Merge<'a> {
-    plan: &'a MergePlan,
-    fragments: &'a Fragments,
-    columns: &'a dyn Columns,
-    arrangement: Arrangement,
+pub(super) struct Merge<'a> {
+    pub(super) plan: &'a MergePlan,
+    pub(super) fragments: &'a Fragments,
+    pub(super) columns: &'a dyn Columns,
+    pub(super) arrangement: Arrangement,
     /// Winners of attributes merged together, by the first of them, as each asks for the same.
     together: BTreeMap<usize, Winners>,
 }
 
 /// The winning position per group.
-type Winners = Rc<[Option<u32>]>;
+pub(super) type Winners = Rc<[Option<u32>]>;
+
+/// How one attribute came out.
+pub(super) struct Decision {
+    /// The merged value per group.
+    pub(super) values: ArrayRef,
+    /// Who won; nobody where a new value was made.
+    pub(super) winners: Winners,
+    /// The candidates and their values, where the rule looked at them.
+    pub(super) candidates: Option<(Candidates, ArrayRef)>,
+}
 
 /// The candidates of all groups for one attribute, as positions.
-struct Candidates {
-    positions: Vec<u32>,
+pub(super) struct Candidates {
+    pub(super) positions: Vec<u32>,
     offsets: Vec<u32>,
 }
 
 impl Candidates {
-    fn groups(&self) -> Groups<'_> {
+    pub(super) fn groups(&self) -> Groups<'_> {
         Groups { offsets: &self.offsets }
     }
 }
 
+/// Whether a fragment has something to say of attributes that are merged together.
+pub(super) fn speaks(cells: &[Cells], nulls_count: bool, place: Place) -> bool {
+    cells.iter().any(|cells| match nulls_count {
+        true => cells.exists(place),
+        false => cells.is_valid(place),
+    })
+}
+
 impl<'a> Merge<'a> {
-    fn try_new(
+    /// Arranges fragments. Strategies by order alone need no candidates, unless lineage asks for them.
+    pub(super) fn try_new(
         plan: &'a MergePlan,
         wanted: &[usize],
         group_count: usize,
         fragments: &'a Fragments,
         columns: &'a dyn Columns,
+        with_candidates: bool,
     ) -> Result<Self> {
         let mut with_sources = false;
         for attribute in wanted {
             let planned = plan.attribute(*attribute)?;
             let by_order = matches!(planned.strategy.rule(), Rule::Order(_));
-            with_sources |= !by_order && !planned.history;
+            with_sources |= (with_candidates || !by_order) && !planned.history;
         }
         let arrangement =
             Arrangement::try_new(plan, group_count, fragments, columns, with_sources)?;
         Ok(Self { plan, fragments, columns, arrangement, together: BTreeMap::new() })
     }
 
-    fn attribute(&mut self, attribute: usize) -> Result<ArrayRef> {
+    /// Decides one attribute for all groups.
+    pub(super) fn decide(&mut self, attribute: usize) -> Result<Decision> {
         let planned = self.plan.attribute(attribute)?;
-        match planned.strategy.rule() {
-            Rule::Order(rule) => {
-                let winners = self.winners(planned, rule)?;
-                let place = |winner: &Option<u32>| {
-                    winner.map(|position| self.arrangement.places[position as usize])
-                };
-                self.cells(attribute)?.gather(winners.iter().map(place))
-            }
+        if let Rule::Order(rule) = planned.strategy.rule() {
+            let winners = self.winners(planned, rule)?;
+            let place = |winner: &Option<u32>| {
+                winner.map(|position| self.arrangement.places[position as usize])
+            };
+            let values = self.cells(attribute)?.gather(winners.iter().map(place))?;
+            return Ok(Decision { values, winners, candidates: None });
+        }
+        let cells = [self.cells(attribute)?];
+        let candidates = self.candidates(planned, &cells, false)?;
+        let items = self.values(&candidates, &cells[0])?;
+        let (values, winners) = match planned.strategy.rule() {
             Rule::Pick(rule) => {
-                let cells = self.cells(attribute)?;
-                let candidates = self.candidates(planned, &cells)?;
-                let values = self.values(&candidates, &cells)?;
-                let picked = UInt32Array::from(rule.pick(&values, &candidates.groups())?);
-                take(&values, &picked, None).map_err(unexpected)
+                let picked = rule.pick(&items, &candidates.groups())?;
+                let position = |item: u32| candidates.positions[item as usize];
+                let winners = picked.iter().map(|item| item.map(position)).collect();
+                (take(&items, &UInt32Array::from(picked), None).map_err(unexpected)?, winners)
             }
             Rule::Combine(rule) => {
-                let cells = self.cells(attribute)?;
-                let candidates = self.candidates(planned, &cells)?;
-                let values = self.values(&candidates, &cells)?;
-                rule.combine(&values, &candidates.groups(), &planned.call)
+                let values = rule.combine(&items, &candidates.groups(), &planned.call)?;
+                (values, Winners::from([]))
             }
-        }
+            Rule::Order(_) => return Err(Error::internal("an order rule has been decided above")),
+        };
+        Ok(Decision { values, winners, candidates: Some((candidates, items)) })
     }
 
-    fn cells(&self, attribute: usize) -> Result<Cells> {
+    pub(super) fn cells(&self, attribute: usize) -> Result<Cells> {
         Cells::fetch(self.plan, attribute, &self.arrangement.row_counts, self.columns)
     }
 
@@ -204,12 +191,8 @@ impl<'a> Merge<'a> {
     /// greatest value of all is the newest of its source, and a rank is a dataset's.
     fn walk(&self, planned: &Planned, rule: OrderRule, cells: &[Cells]) -> Vec<Option<u32>> {
         let counts = |position: &usize| {
-            let place = self.arrangement.places[*position];
-            let there = |cells: &Cells| match rule.nulls_count {
-                true => cells.exists(place),
-                false => cells.is_valid(place),
-            };
-            self.arrangement.counts(*position, planned.history) && cells.iter().any(there)
+            self.arrangement.counts(*position, planned.history)
+                && speaks(cells, rule.nulls_count, self.arrangement.places[*position])
         };
         let ranked = planned.ranks.iter().any(|rank| *rank != u32::MAX);
         let rank =
@@ -230,8 +213,14 @@ impl<'a> Merge<'a> {
             .collect()
     }
 
-    /// The candidates of spec 5.3: what each source says now, or every value of the past.
-    fn candidates(&self, planned: &Planned, cells: &Cells) -> Result<Candidates> {
+    /// The candidates of spec 5.3: what each source says now, or every value of the past. Cells are of
+    /// the attributes that one fragment gives together.
+    pub(super) fn candidates(
+        &self,
+        planned: &Planned,
+        cells: &[Cells],
+        nulls_count: bool,
+    ) -> Result<Candidates> {
         let (mut positions, mut offsets) = (Vec::new(), vec![0]);
         let sources = self.arrangement.sources.as_ref().filter(|_| !planned.history);
         let mut spoken = vec![false; sources.map_or(0, |sources| sources.count)];
@@ -239,7 +228,7 @@ impl<'a> Merge<'a> {
             let start = positions.len();
             for at in range.rev() {
                 if !self.arrangement.counts(at, planned.history)
-                    || !cells.is_valid(self.arrangement.places[at])
+                    || !speaks(cells, nulls_count, self.arrangement.places[at])
                 {
                     continue;
                 }

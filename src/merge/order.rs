@@ -4,6 +4,8 @@
 
 use std::cmp::Ordering;
 
+use crate::merge::lineage::Reason;
+
 /// Place of a fragment in the order of spec 5.3. The greater wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -51,6 +53,15 @@ impl OrderRule {
         let by_order =
             if self.oldest { challenger.1.cmp(&holder.1) } else { holder.1.cmp(&challenger.1) };
         challenger.0.cmp(&holder.0).then(by_order) == Ordering::Less
+    }
+
+    /// Why one that the winner beats has lost, by their ranks.
+    pub fn lost<R: Ord>(self, rank: R, winner: R) -> Reason {
+        match (rank == winner, self.oldest) {
+            (false, _) => Reason::LowerPrecedence,
+            (true, true) => Reason::Newer,
+            (true, false) => Reason::Older,
+        }
     }
 }
 

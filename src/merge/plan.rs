@@ -103,6 +103,11 @@ impl MergePlan {
         self.attributes[attribute].call.to_string()
     }
 
+    /// The attributes that one fragment gives together with this one, itself included.
+    pub fn together(&self, attribute: usize) -> &[usize] {
+        &self.attributes[attribute].together
+    }
+
     /// Whether the order of fragments alone decides an attribute, so that its values are only carried.
     pub fn is_decided_by_order(&self, attribute: usize) -> bool {
         matches!(self.attributes[attribute].strategy.rule(), Rule::Order(_))

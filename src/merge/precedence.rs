@@ -22,6 +22,14 @@ impl Strategy for Precedence {
          within one as latest."
     }
 
+    fn arguments(&self) -> &'static str {
+        "dataset, ..."
+    }
+
+    fn example(&self) -> &'static str {
+        "MERGE name BY precedence(crm, web)"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_SETS
     }

@@ -26,6 +26,10 @@ impl Strategy for Sum {
         "The sum of the candidates: BIGINT of integers, NUMERIC of NUMERIC, else DOUBLE PRECISION."
     }
 
+    fn example(&self) -> &'static str {
+        "MERGE points BY sum"
+    }
+
     fn laws(&self) -> Laws {
         Laws::OF_BAGS
     }

@@ -1,13 +1,15 @@
 //! Strategy `unanimous`: the one value there is, or null.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, DynComparator};
 use arrow::datatypes::DataType;
 
 use crate::error::Result;
 use crate::merge::fit::no_arguments;
 use crate::merge::groups::{Groups, comparator};
+use crate::merge::lineage::Reason;
 use crate::merge::{Laws, PickRule, Rule, Strategy};
 use crate::model::policy::StrategyCall;
 
@@ -21,6 +23,10 @@ impl Strategy for Unanimous {
 
     fn doc(&self) -> &'static str {
         "The value on which all candidates agree, else null."
+    }
+
+    fn example(&self) -> &'static str {
+        "MERGE birth_date BY unanimous"
     }
 
     fn laws(&self) -> Laws {
@@ -38,6 +44,14 @@ impl Strategy for Unanimous {
 }
 
 impl PickRule for Unanimous {
+    fn measure(&self, _values: &ArrayRef, _groups: &Groups<'_>) -> Result<DynComparator> {
+        Ok(Box::new(|_, _| Ordering::Equal))
+    }
+
+    fn lesser(&self) -> Reason {
+        Reason::Disagreement
+    }
+
     fn pick(&self, values: &ArrayRef, groups: &Groups<'_>) -> Result<Vec<Option<u32>>> {
         let compare = comparator(values, values)?;
         let agreed = |range: Range<usize>| {

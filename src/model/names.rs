@@ -32,6 +32,7 @@ pub const RESERVED_TABLES: &[&str] = &[
     "identity_conflicts",
     "identity_changes",
     "profiles",
+    "profile_candidates",
     "profile_lineage",
     "rejects",
     "audiences",

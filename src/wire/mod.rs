@@ -24,7 +24,6 @@ mod serve;
 mod simple;
 mod socket;
 mod startup;
-mod text;
 mod vigil;
 
 pub use crate::wire::serve::serve;

@@ -318,6 +318,9 @@ fn check(client: &Client, model: &Model, after: &str) -> BTreeMap<i64, BTreeSet<
         let expected = model.profiles(snapshot.catalog().policy(policy).expect("a policy"));
         assert_eq!(profiles, expected, "policy {policy} after {after}");
     }
+    if after == "a flush" {
+        crate::lineage::check(client, &POLICIES);
+    }
     people
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "../support/model.rs"]
 mod model;
+#[path = "../slt/render.rs"]
+mod render;
 #[path = "../support/values.rs"]
 mod values;
 
@@ -9,5 +11,6 @@ mod against_model;
 mod bad_input;
 mod concurrency;
 mod driver;
+mod lineage;
 mod recovery;
 mod wire;

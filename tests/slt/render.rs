@@ -3,6 +3,9 @@
 //! Written apart from the encoder of the wire, so that each is a check of the other: whatever the two
 //! show differently fails a script in one of its modes. Knows no session and no script.
 
+// Each test binary that includes this file uses a part of it.
+#![allow(dead_code)]
+
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};

@@ -60,6 +60,15 @@ struct Facts {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, shape: &'a Shape) -> Result<Self> {
+        Self::of(snapshot, shape, false)
+    }
+
+    /// A builder that gathers rows of datasets which take no part in the policy, too.
+    pub(super) fn of_all(snapshot: &'a Snapshot, shape: &'a Shape) -> Result<Self> {
+        Self::of(snapshot, shape, true)
+    }
+
+    fn of(snapshot: &'a Snapshot, shape: &'a Shape, all_datasets: bool) -> Result<Self> {
         let catalog = snapshot.catalog();
         let shown = catalog.merge_plan(&shape.policy)?;
         let plan = working_plan(shape, &shown)?;
@@ -67,7 +76,7 @@ impl<'a> Builder<'a> {
         let mut first_group = vec![None; snapshot.state.slots.bound()];
         let mut groups = Vec::new();
         for (at, dataset) in datasets.iter().enumerate() {
-            if plan.place(at).is_none() {
+            if plan.place(at).is_none() && !all_datasets {
                 continue;
             }
             for (slot, part) in snapshot.state.parts(dataset.id) {
@@ -113,8 +122,18 @@ impl<'a> Builder<'a> {
         Ok(Chunk { ids: Arc::new(profiles.to_vec()), rows, live: None })
     }
 
+    /// The plan by which it merges; an attribute may be merged as identity numbers.
+    pub(super) fn plan(&self) -> &MergePlan {
+        &self.plan
+    }
+
+    /// The name of a record dataset, by its position among them.
+    pub(super) fn dataset_name(&self, dataset: u32) -> &'a str {
+        &self.datasets[dataset as usize].name
+    }
+
     /// Totals of each profile, and the record rows that take part.
-    fn gather(&self, profiles: &[u32]) -> Result<(Vec<Person>, Fragments)> {
+    pub(super) fn gather(&self, profiles: &[u32]) -> Result<(Vec<Person>, Fragments)> {
         let mut people = Vec::with_capacity(profiles.len());
         let mut fragments = Fragments::default();
         let state = &self.snapshot.state;
@@ -171,7 +190,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A merged column as it is shown.
-    fn shown(&self, attribute: usize, column: ArrayRef) -> Result<ArrayRef> {
+    pub(super) fn shown(&self, attribute: usize, column: ArrayRef) -> Result<ArrayRef> {
         if !self.by_number(attribute) {
             return Ok(column);
         }
@@ -248,7 +267,7 @@ fn working_plan(shape: &Shape, shown: &MergePlan) -> Result<MergePlan> {
 
 /// What is counted of one person.
 #[derive(Default)]
-struct Person {
+pub(super) struct Person {
     identity_count: u32,
     totals: Totals,
     datasets: Vec<u32>,

@@ -17,6 +17,8 @@ mod catalog;
 mod description;
 mod functions;
 pub mod rewrite;
+pub(crate) mod text;
+pub(crate) mod text_form;
 pub mod types;
 
 #[cfg(test)]

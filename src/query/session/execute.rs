@@ -15,7 +15,7 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, copy, cursor, decide, explain, insert, show,
+    Inner, Kept, Notice, Outcome, copy, cursor, decide, explain, explain_profile, insert, show,
 };
 use crate::query::statements::Parsed;
 
@@ -191,6 +191,7 @@ async fn ours(session: &Arc<Inner>, gate: &Arc<CommitGate>, parsed: &Parsed) -> 
             session.transaction.lock().check_may_write("COPY")?;
             copy::run(session, gate, statement).await
         }
+        Parsed::ExplainProfile(statement) => explain_profile::run(session, statement).await,
     }
 }
 

@@ -18,6 +18,7 @@ mod depth;
 mod describe;
 mod execute;
 mod explain;
+mod explain_profile;
 mod insert;
 mod names;
 mod parameters;

@@ -14,10 +14,9 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::query::session::Inner;
 use crate::query::session::command::{self, Command};
-use crate::query::session::decide;
-use crate::query::session::explain;
 use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::plan::{PlannedQuery, Planner};
+use crate::query::session::{decide, explain, explain_profile};
 use crate::query::statements::Parsed;
 
 /// Statements that a session remembers by their text; each holds a plan of some 10 KiB.
@@ -212,6 +211,9 @@ async fn planned(
         }
         Command::Ours(Parsed::ShowCreate { .. }) => {
             planned.schema = Some(text_columns(&["definition"]));
+        }
+        Command::Ours(Parsed::ExplainProfile(_)) => {
+            planned.schema = Some(explain_profile::schema());
         }
         Command::Show(Some(name)) => {
             session.variables.lock().get(name)?;

@@ -14,6 +14,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::env::threads::parallelism;
 use crate::query::aggregates;
+use crate::query::policy_functions;
 use crate::query::postgres::{
     Source, information_schema, pg_catalog, scalar_functions, table_functions,
 };
@@ -46,6 +47,7 @@ impl Planning {
         session: Weak<Inner>,
     ) -> Self {
         let ties = Arc::new(BreakTies::new(Arc::clone(&binding)));
+        let of_policies = policy_functions::all(&binding);
         let tables = tables::catalog(binding);
         let source: Arc<dyn Source> = Arc::new(Describer::new(session, Arc::clone(&tables)));
         let catalog = Catalog {
@@ -64,7 +66,8 @@ impl Planning {
         builder.scalar_functions().get_or_insert_default().extend(scalar);
         let ours = aggregates::all().into_iter().map(Arc::new);
         builder.aggregate_functions().get_or_insert_default().extend(ours);
-        for (name, function) in table_functions(Arc::clone(&source)) {
+        for (name, function) in table_functions(Arc::clone(&source)).into_iter().chain(of_policies)
+        {
             let function = Arc::new(TableFunction::new(name.clone(), function));
             builder.table_functions().get_or_insert_default().insert(name, function);
         }

@@ -26,6 +26,7 @@ mod drop_merge_policy;
 mod drop_namespace;
 mod drop_unlink;
 mod link;
+mod explain_profile;
 mod show_create;
 mod unlink;
 
@@ -36,6 +37,7 @@ use crate::model::definition::Definition;
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
 pub use crate::query::statements::cursor::Cursor;
 pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};
+pub use crate::query::statements::explain_profile::ExplainProfile;
 pub use crate::query::statements::show_create::ObjectKind;
 pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};
 
@@ -55,6 +57,8 @@ pub enum Parsed {
     },
     /// `COPY ... FROM`.
     CopyFrom(CopyFrom),
+    /// `EXPLAIN PROFILE`.
+    ExplainProfile(ExplainProfile),
 }
 
 impl Parsed {
@@ -65,6 +69,7 @@ impl Parsed {
             Self::Decide(decision) => decision.tag(),
             Self::ShowCreate { .. } => "SHOW CREATE",
             Self::CopyFrom(_) => "COPY",
+            Self::ExplainProfile(_) => "EXPLAIN",
         }
     }
 }
@@ -126,6 +131,7 @@ pub const ALL: &[&dyn StatementParser] = &[
     &drop_link::DropLink,
     &drop_unlink::DropUnlink,
     &alter_system::AlterSystem,
+    &explain_profile::ExplainProfileParser,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.

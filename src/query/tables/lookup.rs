@@ -37,6 +37,30 @@ pub struct Lookup {
     pub text: String,
 }
 
+/// Constants that a column must be equal to one of, as a filter says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The column.
+    pub column: String,
+    /// The constants.
+    pub values: Vec<String>,
+    /// The filter that says so, for EXPLAIN.
+    pub text: String,
+}
+
+/// The choices that filters make of these columns of texts, the first of each.
+pub fn choices(filters: &[Expr], columns: &[&str]) -> Vec<Choice> {
+    let chosen = |column: &&str| {
+        filters.iter().find_map(|filter| {
+            let (name, values) = equality(filter).filter(|(name, _)| name == column)?;
+            let values = values.iter().filter_map(|value| value.try_as_str().flatten());
+            let values = values.map(str::to_owned).collect();
+            Some(Choice { column: name.to_owned(), values, text: filter.to_string() })
+        })
+    };
+    columns.iter().filter_map(chosen).collect()
+}
+
 /// The first look-up among filters that must all hold.
 pub fn find(filters: &[Expr], columns: &[LookupColumn], snapshot: &Snapshot) -> Option<Lookup> {
     filters.iter().find_map(|filter| {

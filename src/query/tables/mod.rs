@@ -22,6 +22,9 @@ pub mod merge_policies;
 pub mod merge_strategies;
 pub mod namespaces;
 pub mod part_rows;
+pub mod policy_diff;
+pub mod profile_candidates;
+pub mod profile_lineage;
 pub mod profiles;
 pub mod provider;
 pub mod rejects;
@@ -164,6 +167,11 @@ pub trait VirtualTable: Send + Sync + Debug {
         Vec::new()
     }
 
+    /// Columns of texts whose equality with constants chooses what is computed at all.
+    fn choosing(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// How many rows it has, where that is known without looking.
     fn row_count(&self, _snapshot: &Snapshot) -> Option<usize> {
         None
@@ -175,6 +183,19 @@ pub trait VirtualTable: Send + Sync + Debug {
     /// What reading rows and merging may give.
     fn groups(&self, binding: &Binding, profiles: Option<&[u32]>)
     -> Result<Vec<Arc<dyn RowGroup>>>;
+
+    /// Its rows where filters have chosen by [`VirtualTable::choosing`]; they may be more than chosen.
+    ///
+    /// # Errors
+    /// As [`VirtualTable::groups`].
+    fn chosen_groups(
+        &self,
+        binding: &Binding,
+        profiles: Option<&[u32]>,
+        _choices: &[lookup::Choice],
+    ) -> Result<Vec<Arc<dyn RowGroup>>> {
+        self.groups(binding, profiles)
+    }
 }
 
 /// Some rows of a table, column by column.
@@ -187,6 +208,20 @@ pub trait RowGroup: Send + Sync {
     /// # Errors
     /// What reading rows may give.
     fn column(&self, at: usize) -> Result<ArrayRef>;
+
+    /// Whether the number of rows is more than a guess.
+    fn is_counted(&self) -> bool {
+        true
+    }
+
+    /// The rows themselves, of a group that has a guess of how many they are; they are let go once
+    /// they are read.
+    ///
+    /// # Errors
+    /// What reading rows and merging may give.
+    fn open(&self) -> Result<Option<Arc<dyn RowGroup>>> {
+        Ok(None)
+    }
 }
 
 impl RowGroup for RecordBatch {
@@ -206,6 +241,8 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("public", "fragments", Arc::new(fragments::Fragments)),
         ("public", "identities", Arc::new(identities::Identities)),
         ("public", "identity_links", Arc::new(identity_links::IdentityLinks)),
+        ("public", "profile_candidates", Arc::new(profile_candidates::ProfileCandidates)),
+        ("public", "profile_lineage", Arc::new(profile_lineage::ProfileLineage)),
         ("public", "profiles", Arc::new(profiles::Profiles { policy: None })),
         ("public", "rejects", Arc::new(rejects::Rejects)),
         ("selfsame", "attributes", Arc::new(attributes::Attributes)),

@@ -118,6 +118,18 @@ pub struct Provider {
     lookups: Vec<lookup::LookupColumn>,
 }
 
+/// The table that a function gives.
+///
+/// # Errors
+/// If the definitions do not allow it to be shown.
+pub(in crate::query) fn of_function(
+    binding: &Arc<Binding>,
+    name: &str,
+    table: Arc<dyn VirtualTable>,
+) -> Result<Arc<dyn TableProvider>> {
+    Ok(Arc::new(Provider::try_new(binding, "public", name, table)?))
+}
+
 impl Provider {
     fn try_new(
         binding: &Arc<Binding>,
@@ -184,7 +196,9 @@ impl TableProvider for Provider {
         let snapshot = self.binding.snapshot();
         let found = lookup::find(filters, &self.lookups, &snapshot);
         let profiles = found.as_ref().map(|lookup| lookup.profiles.as_slice());
-        let groups = self.table.groups(&self.binding, profiles).map_err(external)?;
+        let choices = lookup::choices(filters, self.table.choosing());
+        let groups = self.table.chosen_groups(&self.binding, profiles, &choices);
+        let groups = groups.map_err(external)?;
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let physical = |filter: &Expr| state.create_physical_expr(filter.clone(), &schema);
         let scan = ScanExec::try_new(ScanParts {
@@ -196,6 +210,7 @@ impl TableProvider for Provider {
             },
             filters: filters.iter().map(physical).collect::<Result<_>>()?,
             lookup: found.map(|lookup| lookup.text),
+            choices: choices.into_iter().map(|choice| choice.text).collect(),
             limit,
             groups,
             partitions: state.config_options().execution.target_partitions,

@@ -44,6 +44,8 @@ pub struct ScanParts {
     pub filters: Vec<Arc<dyn PhysicalExpr>>,
     /// The look-up that led to the groups, for EXPLAIN.
     pub lookup: Option<String>,
+    /// The filters that chose what is computed, for EXPLAIN.
+    pub choices: Vec<String>,
     /// At most so many rows are wanted.
     pub limit: Option<usize>,
     /// The rows.
@@ -88,7 +90,8 @@ impl ScanExec {
             Some(at) => rows(&self.partitions[at]),
             None => rows(&self.parts.groups),
         };
-        match (self.parts.filters.is_empty(), self.parts.limit) {
+        let counted = self.parts.groups.iter().all(|group| group.is_counted());
+        match (self.parts.filters.is_empty() && counted, self.parts.limit) {
             (true, None) => Precision::Exact(count),
             (true, Some(limit)) if partition.is_none() && self.partitions.len() == 1 => {
                 Precision::Exact(count.min(limit))
@@ -124,6 +127,9 @@ impl DisplayAs for ScanExec {
         write!(f, "{kind}: table={}", parts.table)?;
         if let Some(lookup) = &parts.lookup {
             write!(f, ", lookup=[{lookup}]")?;
+        }
+        if !parts.choices.is_empty() {
+            write!(f, ", choices=[{}]", parts.choices.join(", "))?;
         }
         let names: Vec<_> =
             parts.projection.iter().map(|at| parts.schema.field(*at).name()).collect();
@@ -255,7 +261,7 @@ impl Reader {
 
     /// The batches of a group.
     fn read(&self, group: &dyn RowGroup) -> Vec<Result<RecordBatch>> {
-        match self.try_read(group) {
+        match self.opened(group) {
             Ok(None) => Vec::new(),
             Err(error) => vec![Err(error)],
             Ok(Some(batch)) => {
@@ -263,6 +269,13 @@ impl Reader {
                 let slice = |from| batch.slice(from, BATCH_ROWS.min(batch.num_rows() - from));
                 starts.map(|from| Ok(slice(from))).collect()
             }
+        }
+    }
+
+    fn opened(&self, group: &dyn RowGroup) -> Result<Option<RecordBatch>> {
+        match group.open().map_err(external)? {
+            Some(rows) => self.try_read(rows.as_ref()),
+            None => self.try_read(group),
         }
     }
 
