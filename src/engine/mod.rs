@@ -12,6 +12,7 @@
 //! and the next reader re-merges exactly those.
 
 pub mod database;
+mod deletion;
 pub mod evidence;
 pub mod index;
 pub mod intake;

@@ -10,7 +10,8 @@ use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat_batches;
 
 use crate::catalog::Catalog;
-use crate::engine::index::{Index, IndexedRow, Slots};
+use crate::engine::deletion::{DeletedRow, RowReader};
+use crate::engine::index::{Index, IndexedRow, RowLocation, Slots};
 use crate::engine::rows::RowFacts;
 use crate::engine::touched::Touched;
 use crate::error::{Error, Result};
@@ -80,7 +81,7 @@ impl State {
 
     /// Rows of a dataset.
     pub fn row_count(&self, dataset: u32) -> usize {
-        self.parts(dataset).map(|(_, part)| part.row_count()).sum()
+        self.parts(dataset).map(|(_, part)| part.live_count()).sum()
     }
 
     /// Adds rows: to the parts, and if they are a dataset's, to graph and index.
@@ -120,7 +121,7 @@ impl State {
         let facts = RowFacts::read(part, group, dataset)?;
         let event = dataset.kind == DatasetKind::Event;
         let first = part.group_start(group);
-        for row in 0..part.group_rows(group) {
+        for row in (0..part.group_rows(group)).filter(|row| part.is_live(group, *row)) {
             let Some(primary) = facts.primary(row) else { continue };
             for column in &facts.identities {
                 if column.is_null(row) {
@@ -145,7 +146,45 @@ impl State {
         Ok(())
     }
 
-    /// Puts small parts at the end of a dataset's tail together.
+    /// Takes deleted rows out of the graph: dissolves the components that they were in, and joins anew
+    /// what the rows that live still hold together. The index has forgotten the deleted rows before.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read.
+    pub(super) fn forget_rows(
+        &mut self,
+        deleted: &[DeletedRow],
+        change: &mut Change,
+    ) -> Result<()> {
+        let mut members = Vec::new();
+        for row in deleted {
+            let primary = row.identities.first();
+            let profile = primary.and_then(|primary| self.components.profile_of(*primary));
+            // Of a component that was dissolved for a row before, no identity is present any more.
+            let Some(profile) = profile else { continue };
+            change.touched.add(profile);
+            let of_profile: Vec<u32> = self.components.members(profile).collect();
+            self.components.dissolve(&of_profile);
+            members.extend(of_profile);
+        }
+        let (mut reader, mut names) = (RowReader::of(self), Vec::new());
+        for primary in &members {
+            let rows = self.index.records(*primary).chain(self.index.events(*primary));
+            for location in rows.collect::<Vec<RowLocation>>() {
+                let Some((row, group)) = reader.find(location)? else { continue };
+                group.facts.all(row, &mut names);
+                for identity in &names {
+                    self.components.insert(*identity);
+                    self.components.join(*primary, *identity);
+                }
+            }
+        }
+        let profiles = members.iter().filter_map(|member| self.components.profile_of(*member));
+        profiles.for_each(|profile| change.touched.add(profile));
+        Ok(())
+    }
+
+    /// Puts small parts at the end of a dataset's tail together, without the rows deleted from them.
     fn coalesce(&mut self, dataset: u32) -> Result<()> {
         loop {
             let slots = self.datasets.get(&dataset).map_or(&[][..], Vec::as_slice);
@@ -155,40 +194,56 @@ impl State {
                 return Err(Error::internal("a dataset names an empty slot"));
             };
             let (Some(head), Some(tail)) = (left.batch(), right.batch()) else { return Ok(()) };
-            let (rows, more) = (head.num_rows(), tail.num_rows());
+            let (rows, more) = (left.live_count(), right.live_count());
             if rows > 2 * more || rows + more > COALESCE_ROWS_MAX || head.schema() != tail.schema()
             {
                 return Ok(());
             }
-            let joined = concat(&[head.clone(), tail.clone()])?;
+            let head = left.live_rows(0, head.clone())?;
+            let joined = concat(&[head, right.live_rows(0, tail.clone())?])?;
             let part = Part::memory(dataset, left.first_fragment_id, left.committed_at, joined);
             self.replace_slots(dataset, &[(before, 0), (last, rows as u32)], Arc::new(part));
         }
     }
 
-    /// Puts a part in the place of others whose rows it holds from the given offsets on.
+    /// Puts a part in the place of others whose rows, the deleted ones aside, it holds from the given
+    /// offsets on.
     pub fn replace_slots(&mut self, dataset: u32, old: &[(u32, u32)], part: Arc<Part>) {
         let in_memory = part.batch().is_some();
         let slots = Arc::make_mut(&mut self.slots);
-        let mut places = Vec::new();
+        let mut moved = Vec::new();
         for (slot, offset) in old {
+            let numbers = slots.get(*slot).and_then(|part| part.live_numbers());
             slots.remove(*slot);
-            for place in self.tail_places.remove(slot).unwrap_or_default() {
-                let (_, within) = self.index.place(place);
-                places.push((place, within + offset));
-            }
+            let places = self.tail_places.remove(slot).unwrap_or_default();
+            moved.push((*offset, numbers, places));
         }
         let slot = slots.insert(part);
-        for (place, offset) in &places {
-            self.index.move_place(*place, slot, *offset);
+        for (offset, numbers, places) in &moved {
+            for place in places {
+                match numbers {
+                    None => self.index.move_place(*place, slot, *offset),
+                    Some(numbers) => self.index.renumber_place(*place, slot, *offset, numbers),
+                }
+            }
         }
         if in_memory {
-            self.tail_places.insert(slot, places.into_iter().map(|(place, _)| place).collect());
+            let places = moved.into_iter().flat_map(|(_, _, places)| places);
+            self.tail_places.insert(slot, places.collect());
         }
         let list = Arc::make_mut(&mut self.datasets).entry(dataset).or_default();
         let at = list.iter().position(|found| Some(found) == old.first().map(|(slot, _)| slot));
         list.retain(|found| !old.iter().any(|(slot, _)| slot == found));
         list.insert(at.unwrap_or(list.len()), slot);
+    }
+
+    /// Removes a part to which nothing refers.
+    pub(super) fn drop_part(&mut self, dataset: u32, slot: u32) {
+        Arc::make_mut(&mut self.slots).remove(slot);
+        self.tail_places.remove(&slot);
+        if let Some(list) = Arc::make_mut(&mut self.datasets).get_mut(&dataset) {
+            list.retain(|found| *found != slot);
+        }
     }
 
     /// Forgets the parts of a dataset that was dropped, and rebuilds what was derived from them.

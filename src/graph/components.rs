@@ -108,6 +108,15 @@ impl Components {
         Some(lost)
     }
 
+    /// Makes all members of one component absent.
+    pub fn dissolve(&mut self, members: &[u32]) {
+        for member in members {
+            self.nodes.set(*member as usize, Node::default());
+        }
+        self.present_count -= members.len();
+        self.component_count -= usize::from(!members.is_empty());
+    }
+
     /// All members of an identity's component, in no order.
     pub fn members(&self, identity: u32) -> Members<'_> {
         let next = self.contains(identity).then_some(identity);
@@ -205,6 +214,20 @@ mod tests {
                 links.reverse();
             }
         }
+    }
+
+    #[test]
+    fn a_dissolved_component_is_gone_and_others_stay() {
+        let mut components = built(&[(5, 6), (2, 9), (9, 7)]);
+        let members: Vec<u32> = components.members(7).collect();
+        components.dissolve(&members);
+        assert_eq!((components.identity_count(), components.component_count()), (2, 1));
+        assert!(members.iter().all(|member| components.profile_of(*member).is_none()));
+        assert_eq!(components.profiles().collect::<Vec<_>>(), [5]);
+        assert!(components.insert(9));
+        assert_eq!((components.member_count(9), components.profile_of(9)), (1, Some(9)));
+        assert_eq!(components.join(6, 9), Some(9));
+        assert_eq!((components.identity_count(), components.component_count()), (3, 1));
     }
 
     #[test]

@@ -14,7 +14,9 @@ use crate::query::session::names::type_named;
 use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
-use crate::query::session::{Inner, Kept, Notice, Outcome, copy, cursor, explain, insert, show};
+use crate::query::session::{
+    Inner, Kept, Notice, Outcome, copy, cursor, delete, explain, insert, show,
+};
 use crate::query::statements::Parsed;
 
 /// Executes a statement.
@@ -45,6 +47,11 @@ pub(super) async fn execute(
             let planned = prepared.current(session).await?;
             let Body::Insert(planned) = &planned.body else { return Err(no_plan()) };
             insert::run(session, gate, planned, values, &prepared.sql).await
+        }
+        Command::Delete(_) => {
+            let planned = prepared.current(session).await?;
+            let Body::Delete(planned) = &planned.body else { return Err(no_plan()) };
+            delete::run(session, gate, planned, values, &prepared.sql).await
         }
         Command::Ours(parsed) => ours(session, gate, parsed).await,
         Command::Prepare(statement) => prepare_statement(session, statement).await,
@@ -196,8 +203,8 @@ async fn prepare_statement(session: &Arc<Inner>, statement: &Prepare) -> Result<
     let oids = types.iter().map(|(oid, _)| *oid).collect();
     let declared: Vec<_> = types.into_iter().map(|(_, ty)| Some(ty)).collect();
     let inner = Box::pin(prepare::prepare(session, &statement.sql, &declared)).await?;
-    if !matches!(inner.command, Command::Query(_) | Command::Insert(_)) {
-        return Err(Error::unsupported("PREPARE is for queries and INSERT only"));
+    if !matches!(inner.command, Command::Query(_) | Command::Insert(_) | Command::Delete(_)) {
+        return Err(Error::unsupported("PREPARE is for queries, INSERT and DELETE only"));
     }
     session.keep_statement(&statement.name, Kept { prepared: inner, oids })?;
     done("PREPARE")

@@ -13,6 +13,7 @@
 mod command;
 mod copy;
 mod cursor;
+mod delete;
 mod depth;
 mod describe;
 mod execute;
