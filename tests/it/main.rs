@@ -8,6 +8,7 @@ mod values;
 mod against_model;
 mod bad_input;
 mod concurrency;
+mod deletion;
 mod driver;
 mod recovery;
 mod wire;

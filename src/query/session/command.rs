@@ -656,7 +656,7 @@ mod tests {
         check("TABLE crm ORDER BY a", "query SELECT * FROM crm ORDER BY a");
         check("EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1", "explain true false true SELECT 1");
         check("INSERT INTO crm VALUES (1)", "insert INSERT INTO crm VALUES (1)");
-        check("DELETE FROM crm a WHERE a.b = 1", "delete DELETE FROM crm AS a WHERE a.b = 1");
+        check("DELETE FROM crm a WHERE a.b = 1", "delete DELETE FROM crm a WHERE a.b = 1");
     }
 
     #[test]

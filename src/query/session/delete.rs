@@ -50,7 +50,7 @@ pub(super) async fn plan(
     declared: &[Option<DataType>],
 ) -> Result<PlannedDelete> {
     let mut relation = relation(delete)?.clone();
-    let dataset = target(&mut relation, sql)?;
+    let dataset = target(&mut relation, sql, &session.database_name)?;
     let snapshot = session.snapshot();
     let at = relation_position(delete, sql);
     snapshot.catalog().dataset(&dataset).map_err(|error| error.at(at))?;
@@ -90,7 +90,7 @@ fn relation(delete: &Delete) -> Result<&TableFactor> {
 }
 
 /// Names the dataset so that the query finds it with its fragment ids; gives its own name.
-fn target(relation: &mut TableFactor, sql: &str) -> Result<String> {
+fn target(relation: &mut TableFactor, sql: &str, database_name: &str) -> Result<String> {
     let not_one = || Error::unsupported("DELETE is for datasets only");
     let TableFactor::Table { name: ObjectName(parts), args: None, .. } = relation else {
         return Err(not_one());
@@ -98,6 +98,12 @@ fn target(relation: &mut TableFactor, sql: &str) -> Result<String> {
     let idents: Vec<&Ident> = parts.iter().filter_map(ObjectNamePart::as_ident).collect();
     let (Some(first), Some(last)) = (idents.first(), idents.last()) else { return Err(not_one()) };
     let (span, name) = (first.span, folded(last));
+    if let Some(named) = idents.iter().rev().nth(2).map(|ident| folded(ident))
+        && named != database_name
+    {
+        let message = format!("cross-database references are not implemented: \"{named}\"");
+        return Err(Error::unsupported(message));
+    }
     let schema = idents.iter().rev().nth(1).map(|ident| folded(ident));
     let public = schema.as_deref().is_none_or(|schema| schema == "public");
     if !public || RESERVED_TABLES.contains(&name.as_str()) {

@@ -212,7 +212,7 @@ async fn planned(
         }
         Command::Delete(statement) => {
             let delete = delete::plan(session, statement, sql, declared).await?;
-            planned.parameters = delete.query.parameters.clone();
+            planned.parameters.clone_from(&delete.query.parameters);
             planned.body = Body::Delete(delete);
         }
         Command::Ours(Parsed::ShowCreate { .. }) => {
@@ -227,8 +227,7 @@ async fn planned(
         }
         Command::Execute { name, .. } => {
             let inner = session.statement(name)?.prepared;
-            planned.schema = inner.schema();
-            planned.body = Body::Inner(inner);
+            (planned.schema, planned.body) = (inner.schema(), Body::Inner(inner));
         }
         Command::Declare(declare) => {
             let inner = Box::pin(prepare(session, &declare.sql, declared)).await?;
