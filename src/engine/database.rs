@@ -16,7 +16,9 @@ use crate::engine::intake::EventIds;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::writer::{Pending, QUEUE_MAX, Reply, Request, SnapshotCell, TouchedCell};
+use crate::engine::writer::{
+    Pending, PendingDelete, QUEUE_MAX, Reply, Request, SnapshotCell, TouchedCell,
+};
 use crate::env::clock::{Clock, RealClock};
 use crate::env::disk::Disk;
 use crate::env::memory_disk::MemoryDisk;
@@ -168,6 +170,18 @@ impl Database {
     /// Commits rows; gives how many of the dataset's were accepted.
     pub(crate) fn commit(&self, pending: Pending) -> Result<u64> {
         self.ask(|reply| Request::Commit(pending, reply))
+    }
+
+    /// Makes rows of a dataset cease to exist, by their fragment ids; returns when that is durable and
+    /// visible. Gives how many there were: ids that name no row of the dataset are not counted.
+    ///
+    /// # Errors
+    /// `42P01` if there is no such dataset, or what the disk says.
+    pub fn delete(&self, dataset: &str, mut fragment_ids: Vec<i64>) -> Result<u64> {
+        fragment_ids.sort_unstable();
+        fragment_ids.dedup();
+        let pending = PendingDelete { dataset: dataset.to_owned(), fragment_ids };
+        self.ask(|reply| Request::Delete(pending, reply))
     }
 
     /// Moves everything from the log's tail into segments.

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::Int64Array;
+use arrow::array::{ArrayRef, Int64Array, UInt32Array};
+use arrow::compute::take;
 use hashbrown::HashMap;
 
 use crate::engine::index::{DatasetSets, RowLocation};
@@ -28,17 +29,38 @@ pub struct RowRun {
     pub part: Arc<Part>,
     /// The group.
     pub group: usize,
-    /// Rows of the group; `None`: all.
+    /// Rows of the group, which live; `None`: all that do.
     pub rows: Option<Vec<u32>>,
 }
 
 impl RowRun {
     /// Calls for each row.
-    fn each(&self, mut visit: impl FnMut(usize)) {
+    pub fn each(&self, mut visit: impl FnMut(usize)) {
         match &self.rows {
             Some(rows) => rows.iter().for_each(|row| visit(*row as usize)),
-            None => (0..self.part.group_rows(self.group)).for_each(visit),
+            None => match self.part.live(self.group) {
+                Some(live) => live.values().set_indices().for_each(visit),
+                None => (0..self.part.group_rows(self.group)).for_each(visit),
+            },
         }
+    }
+
+    /// How many rows there are.
+    pub fn row_count(&self) -> usize {
+        match &self.rows {
+            Some(rows) => rows.len(),
+            None => self.part.group_live_count(self.group),
+        }
+    }
+
+    /// These rows of a column of the whole group.
+    ///
+    /// # Errors
+    /// `XX000` if Arrow refuses, which would be a mistake of ours.
+    pub fn choose(&self, column: ArrayRef) -> Result<ArrayRef> {
+        let Some(rows) = &self.rows else { return self.part.live_column(self.group, column) };
+        let rows = UInt32Array::from_iter_values(rows.iter().copied());
+        take(column.as_ref(), &rows, None).map_err(|error| Error::internal(error.to_string()))
     }
 }
 

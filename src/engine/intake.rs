@@ -243,6 +243,14 @@ impl EventIds {
         ids.iter().any(|id| seen.contains(id))
     }
 
+    /// Forgets ids, so that events with them may be accepted again.
+    pub fn remove(&self, hashes: impl IntoIterator<Item = u128>) {
+        let mut seen = self.seen.lock();
+        hashes.into_iter().for_each(|hash| {
+            seen.remove(&hash);
+        });
+    }
+
     /// Notes ids as accepted.
     pub fn extend(&self, hashes: impl IntoIterator<Item = u128>) {
         self.seen.lock().extend(hashes);

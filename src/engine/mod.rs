@@ -13,6 +13,7 @@
 
 pub mod database;
 pub mod decide;
+mod deletion;
 pub mod evidence;
 pub mod index;
 pub mod intake;

@@ -4,9 +4,10 @@
 //! records, one by one, as they were applied the first time. Only numbers are read from segments, and
 //! event ids where a dataset recognises events by them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, Int64Array};
+use arrow::array::Int64Array;
 use arrow::datatypes::DataType;
 
 use crate::catalog::Catalog;
@@ -14,7 +15,7 @@ use crate::engine::database::{Options, Shared};
 use crate::engine::internal::INGESTS;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, decided_rules_of};
-use crate::engine::writer::{Writer, open_part};
+use crate::engine::writer::{Writer, logged_segments, open_part};
 use crate::env::clock::Stopwatch;
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
@@ -23,7 +24,7 @@ use crate::model::decision::DecidedIdentity;
 use crate::model::definition::Definition;
 use crate::storage::manifest::Manifest;
 use crate::storage::part::Part;
-use crate::storage::record::{Commit, CommitPart, PartRows, Record};
+use crate::storage::record::{Commit, CommitPart, Delete, PartRows, Record};
 use crate::storage::store::Store;
 
 /// Opens the store and gives the writer that goes on with it.
@@ -36,7 +37,14 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
     let files = Arc::clone(store.files());
     let shared = Arc::new(Shared::new(dictionary, files, Arc::clone(&options.clock), first));
     let identity_files = opened.manifest.identities.clone();
-    let mut writer = Writer { shared, state, store, unflushed: Vec::new(), identity_files };
+    let mut writer = Writer {
+        shared,
+        state,
+        store,
+        unflushed: Vec::new(),
+        identity_files,
+        logged_segments: BTreeSet::new(),
+    };
     writer.load_manifest(&opened.manifest)?;
     let records = opened.records.len();
     for record in opened.records {
@@ -84,7 +92,10 @@ impl Writer {
                 first_fragment_id: entry.first_fragment_id,
                 rows: PartRows::Segment(entry.file),
             };
-            let part = open_part(&self.shared, &part, entry.committed_at)?;
+            let mut part = open_part(&self.shared, &part, entry.committed_at)?;
+            if let Some(file) = &entry.deletions {
+                part = shared.files.read_deletions(&part, file)?;
+            }
             self.state.apply(Arc::new(part), &mut change)?;
         }
         self.state.settle(&shared.dictionary, &mut change)
@@ -107,6 +118,7 @@ impl Writer {
                 }
             }
             Record::Commit(commit) => self.replay_commit(commit)?,
+            Record::Delete(delete) => self.replay_delete(&delete)?,
         }
         self.state.commit += 1;
         Ok(())
@@ -118,6 +130,7 @@ impl Writer {
     }
 
     fn replay_commit(&mut self, commit: Commit) -> Result<()> {
+        self.logged_segments.extend(logged_segments(&commit));
         for (number, namespace, value) in &commit.identities {
             self.shared.dictionary.restore(*number, *namespace, value)?;
             self.unflushed.push(*number);
@@ -128,6 +141,15 @@ impl Writer {
             self.state.apply(Arc::new(part), &mut change)?;
         }
         self.state.settle(&self.shared.dictionary, &mut change)
+    }
+
+    fn replay_delete(&mut self, delete: &Delete) -> Result<()> {
+        let bad = || Error::corrupted("the log deletes rows that are not there");
+        let dataset = self.state.catalog.dataset_by_id(delete.dataset).cloned().ok_or_else(bad)?;
+        let found = self.state.find_rows(dataset.id, &delete.fragment_ids)?;
+        let (names, mut change) = (Arc::clone(&self.shared.dictionary), Change::default());
+        let deleted = self.state.delete(&dataset, &found, &names, &mut change)?;
+        if deleted == delete.fragment_ids { Ok(()) } else { Err(bad()) }
     }
 
     /// What is derived from all rows at once, and the first snapshot.
@@ -141,6 +163,7 @@ impl Writer {
             for (_, part) in self.state.parts(dataset.id) {
                 for group in 0..part.group_count() {
                     let ids = part.column(group, &column.name, &column.ty.to_arrow())?;
+                    let ids = part.live_column(group, ids)?;
                     events.extend(events.hashes(&ids)?.into_iter().flatten());
                 }
             }

@@ -35,11 +35,6 @@ impl RowFacts {
         self.identities.iter().find(|column| column.is_valid(row)).map(|column| column.value(row))
     }
 
-    /// Primary identities of all rows.
-    pub fn primaries(&self) -> UInt32Array {
-        (0..self.observed_at.len()).map(|row| self.primary(row)).collect()
-    }
-
     /// All identities of a row, each once, in the order declared.
     pub fn all(&self, row: usize, into: &mut Vec<u32>) {
         into.clear();

@@ -10,6 +10,7 @@ use arrow::array::{Int64Array, RecordBatch};
 use arrow::compute::concat_batches;
 
 use crate::catalog::Catalog;
+use crate::engine::deletion::DeletedRow;
 use crate::engine::index::{Index, IndexedRow, RowLocation, Slots};
 use crate::engine::rows::RowFacts;
 use crate::engine::touched::Touched;
@@ -126,6 +127,9 @@ impl RowSource for Rows<'_> {
             let part = self.slots.get(location.slot);
             let part = part.ok_or_else(|| Error::internal("a row is in an empty slot"))?;
             let (group, row) = part.locate(location.row as usize);
+            if !part.is_live(group, row) {
+                continue;
+            }
             if !matches!(&open, Some((slot, at, ..)) if *slot == location.slot && *at == group) {
                 let dataset = self.catalog.dataset_by_id(part.dataset);
                 let dataset =
@@ -151,7 +155,7 @@ impl State {
 
     /// Rows of a dataset.
     pub fn row_count(&self, dataset: u32) -> usize {
-        self.parts(dataset).map(|(_, part)| part.row_count()).sum()
+        self.parts(dataset).map(|(_, part)| part.live_count()).sum()
     }
 
     /// Adds rows: to the parts, and if they are a dataset's, to graph and index.
@@ -198,7 +202,7 @@ impl State {
         let event = dataset.kind == DatasetKind::Event;
         let first = part.group_start(group);
         let (mut identities, mut traits) = (Vec::new(), Vec::new());
-        for row in 0..part.group_rows(group) {
+        for row in (0..part.group_rows(group)).filter(|row| part.is_live(group, *row)) {
             facts.all_with(row, &column_traits, &mut identities, &mut traits);
             let Some(primary) = identities.first().copied() else { continue };
             let observed_at = facts.time(row);
@@ -234,7 +238,26 @@ impl State {
         Ok(())
     }
 
-    /// Puts small parts at the end of a dataset's tail together.
+    /// Takes deleted rows out of the graph: what the rows that live still hold together stays. The
+    /// index has forgotten the deleted rows before.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read.
+    pub(super) fn forget_rows(
+        &mut self,
+        deleted: &[DeletedRow],
+        names: &Dictionary,
+        change: &mut Change,
+    ) -> Result<()> {
+        let identities: Vec<u32> =
+            deleted.iter().flat_map(|row| row.identities.iter().copied()).collect();
+        let rows = Rows { catalog: &self.catalog, index: &self.index, slots: &self.slots };
+        self.graph.rebuild(&identities, names, &rows, &mut change.effects)?;
+        change.effects.touched.drain(..).for_each(|profile| change.touched.add(profile));
+        Ok(())
+    }
+
+    /// Puts small parts at the end of a dataset's tail together, without the rows deleted from them.
     fn coalesce(&mut self, dataset: u32) -> Result<()> {
         loop {
             let slots = self.datasets.get(&dataset).map_or(&[][..], Vec::as_slice);
@@ -244,35 +267,42 @@ impl State {
                 return Err(Error::internal("a dataset names an empty slot"));
             };
             let (Some(head), Some(tail)) = (left.batch(), right.batch()) else { return Ok(()) };
-            let (rows, more) = (head.num_rows(), tail.num_rows());
+            let (rows, more) = (left.live_count(), right.live_count());
             if rows > 2 * more || rows + more > COALESCE_ROWS_MAX || head.schema() != tail.schema()
             {
                 return Ok(());
             }
-            let joined = concat(&[head.clone(), tail.clone()])?;
+            let head = left.live_rows(0, head.clone())?;
+            let joined = concat(&[head, right.live_rows(0, tail.clone())?])?;
             let part = Part::memory(dataset, left.first_fragment_id, left.committed_at, joined);
             self.replace_slots(dataset, &[(before, 0), (last, rows as u32)], Arc::new(part));
         }
     }
 
-    /// Puts a part in the place of others whose rows it holds from the given offsets on.
+    /// Puts a part in the place of others whose rows, the deleted ones aside, it holds from the given
+    /// offsets on.
     pub fn replace_slots(&mut self, dataset: u32, old: &[(u32, u32)], part: Arc<Part>) {
         let in_memory = part.batch().is_some();
         let slots = Arc::make_mut(&mut self.slots);
-        let mut places = Vec::new();
+        let mut moved = Vec::new();
         for (slot, offset) in old {
+            let numbers = slots.get(*slot).and_then(|part| part.live_numbers());
             slots.remove(*slot);
-            for place in self.tail_places.remove(slot).unwrap_or_default() {
-                let (_, within) = self.index.place(place);
-                places.push((place, within + offset));
-            }
+            let places = self.tail_places.remove(slot).unwrap_or_default();
+            moved.push((*offset, numbers, places));
         }
         let slot = slots.insert(part);
-        for (place, offset) in &places {
-            self.index.move_place(*place, slot, *offset);
+        for (offset, numbers, places) in &moved {
+            for place in places {
+                match numbers {
+                    None => self.index.move_place(*place, slot, *offset),
+                    Some(numbers) => self.index.renumber_place(*place, slot, *offset, numbers),
+                }
+            }
         }
         if in_memory {
-            self.tail_places.insert(slot, places.into_iter().map(|(place, _)| place).collect());
+            let places = moved.into_iter().flat_map(|(_, _, places)| places);
+            self.tail_places.insert(slot, places.collect());
         }
         let list = Arc::make_mut(&mut self.datasets).entry(dataset).or_default();
         let at = list.iter().position(|found| Some(found) == old.first().map(|(slot, _)| slot));
@@ -317,6 +347,15 @@ impl State {
         }
         change.effects.touched.drain(..).for_each(|profile| change.touched.add(profile));
         Ok(())
+    }
+
+    /// Removes a part to which nothing refers.
+    pub(super) fn drop_part(&mut self, dataset: u32, slot: u32) {
+        Arc::make_mut(&mut self.slots).remove(slot);
+        self.tail_places.remove(&slot);
+        if let Some(list) = Arc::make_mut(&mut self.datasets).get_mut(&dataset) {
+            list.retain(|found| *found != slot);
+        }
     }
 
     /// Forgets the parts of a dataset that was dropped, and rebuilds what was derived from them.

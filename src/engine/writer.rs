@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::engine::database::{Defined, Shared};
+use crate::engine::deletion::FoundRows;
 use crate::engine::intake::stored_schema;
 use crate::engine::internal::{
     INGESTS, Ingest, REJECTS, ingest_batch, ingests_schema, rejects_schema,
@@ -27,7 +28,7 @@ use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
 use crate::storage::manifest::{Manifest, SegmentEntry};
 use crate::storage::part::{Part, tail_batch};
-use crate::storage::record::{Commit, CommitPart, FileReference, PartRows, Record};
+use crate::storage::record::{Commit, CommitPart, Delete, FileReference, PartRows, Record};
 use crate::storage::store::Store;
 
 /// Requests that may wait; beyond, senders wait: the queue is the back-pressure.
@@ -55,12 +56,20 @@ pub(crate) struct PendingPart {
     pub(crate) rows: PartRows,
 }
 
+/// Rows that are to cease to exist.
+pub(crate) struct PendingDelete {
+    pub(crate) dataset: String,
+    /// Ascending; those that are not there are no error.
+    pub(crate) fragment_ids: Vec<i64>,
+}
+
 pub(crate) type Reply<T> = SyncSender<Result<T>>;
 
 /// What the writer is asked for.
 pub(crate) enum Request {
     Define(Definition, Reply<Defined>),
     Commit(Pending, Reply<u64>),
+    Delete(PendingDelete, Reply<u64>),
     Flush(Reply<()>),
     Close(Reply<()>),
 }
@@ -89,6 +98,8 @@ pub(crate) struct Writer {
     pub(crate) unflushed: Vec<u32>,
     /// Files of identities written so far.
     pub(crate) identity_files: Vec<FileReference>,
+    /// Segments that the log brought since the last flush.
+    pub(crate) logged_segments: BTreeSet<String>,
 }
 
 impl Writer {
@@ -129,6 +140,10 @@ impl Writer {
                     Err(error) => drop(reply.send(Err(error))),
                 },
                 Request::Commit(pending, reply) => match self.commit(pending, &mut touched) {
+                    Ok(rows) => answers.push(Answer::Committed(reply, rows)),
+                    Err(error) => drop(reply.send(Err(error))),
+                },
+                Request::Delete(pending, reply) => match self.delete(&pending, &mut touched) {
                     Ok(rows) => answers.push(Answer::Committed(reply, rows)),
                     Err(error) => drop(reply.send(Err(error))),
                 },
@@ -246,9 +261,55 @@ impl Writer {
         self.state.settle(&self.shared.dictionary, &mut change)?;
         self.state.commit += 1;
         commit.identities = named(&self.shared, &change.effects.new_identities)?;
+        let segments = logged_segments(&commit);
         self.store.append(&Record::Commit(commit))?;
+        self.logged_segments.extend(segments);
         if let Some(events) = self.shared.event_ids(dataset) {
             events.extend(new_ids);
+        }
+        Ok((rows, change))
+    }
+
+    fn delete(
+        &mut self,
+        pending: &PendingDelete,
+        touched: &mut Vec<(u64, Touched)>,
+    ) -> Result<u64> {
+        let dataset = self.state.catalog.dataset(&pending.dataset)?.clone();
+        let found = self.state.find_rows(dataset.id, &pending.fragment_ids)?;
+        if found.is_empty() {
+            return Ok(0);
+        }
+        let before = self.state.clone();
+        match self.try_delete(&dataset, &found) {
+            Ok((rows, change)) => {
+                touched.push((self.state.commit, change.touched));
+                Ok(rows)
+            }
+            Err(error) => {
+                self.state = before;
+                Err(error)
+            }
+        }
+    }
+
+    fn try_delete(&mut self, dataset: &Dataset, found: &[FoundRows]) -> Result<(u64, Change)> {
+        let mut event_ids = Vec::new();
+        if let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id()) {
+            let column = &dataset.columns[at];
+            for rows in found {
+                let ids = rows.column(&column.name, &column.ty.to_arrow())?;
+                event_ids.extend(events.hashes(&ids)?.into_iter().flatten());
+            }
+        }
+        let mut change = Change::default();
+        let names = Arc::clone(&self.shared.dictionary);
+        let fragment_ids = self.state.delete(dataset, found, &names, &mut change)?;
+        let rows = fragment_ids.len() as u64;
+        self.state.commit += 1;
+        self.store.append(&Record::Delete(Delete { dataset: dataset.id, fragment_ids }))?;
+        if let Some(events) = self.shared.event_ids(dataset) {
+            events.remove(event_ids);
         }
         Ok((rows, change))
     }
@@ -287,7 +348,9 @@ impl Writer {
     /// Moves the tail into segments and starts a new log.
     fn flush(&mut self) -> Result<()> {
         let next = self.flushed_state()?;
-        let identities = named(&self.shared, &self.unflushed)?;
+        // One that was deleted and came again is there twice.
+        let unflushed: BTreeSet<u32> = self.unflushed.iter().copied().collect();
+        let identities = named(&self.shared, unflushed.iter())?;
         let mut identity_files = self.identity_files.clone();
         if !identities.is_empty() {
             identity_files.push(self.shared.files.write_identities(&identities)?);
@@ -303,6 +366,7 @@ impl Writer {
                     first_fragment_id: part.first_fragment_id,
                     committed_at: part.committed_at,
                     file: segment.file().clone(),
+                    deletions: part.deletions().and_then(|it| it.file().cloned()),
                 });
             }
         }
@@ -315,18 +379,20 @@ impl Writer {
             identities: identity_files.clone(),
             ..Manifest::default()
         };
-        let old: BTreeSet<String> = live_paths(self.store.manifest());
-        let new: BTreeSet<String> = live_paths(&manifest);
+        let mut old = self.logged_segments.clone();
+        old.extend(self.store.manifest().paths().cloned());
+        let new: BTreeSet<String> = manifest.paths().cloned().collect();
         self.store.flush(manifest)?;
         self.state = next;
         self.identity_files = identity_files;
         self.unflushed.clear();
+        self.logged_segments.clear();
         self.publish(Vec::new());
         self.shared.remove_files(old.difference(&new));
         Ok(())
     }
 
-    /// The state with all tails in segments.
+    /// The state with all tails in segments, and the deletions from segments in files.
     fn flushed_state(&self) -> Result<State> {
         let mut next = self.state.clone();
         let datasets: Vec<u32> = next.datasets.keys().copied().collect();
@@ -339,8 +405,25 @@ impl Writer {
             if !tail.is_empty() {
                 self.flush_tail(&mut next, dataset, &tail)?;
             }
+            self.flush_deletions(&mut next, dataset)?;
         }
         Ok(next)
+    }
+
+    fn flush_deletions(&self, next: &mut State, dataset: u32) -> Result<()> {
+        let unwritten = |part: &Part| part.deletions().is_some_and(|it| it.file().is_none());
+        let parts: Vec<(u32, Arc<Part>)> = next
+            .parts(dataset)
+            .filter(|(_, part)| unwritten(part))
+            .map(|(slot, part)| (slot, Arc::clone(part)))
+            .collect();
+        for (slot, part) in parts {
+            let Some(deletions) = part.deletions() else { continue };
+            let stored = deletions.stored_as(self.shared.files.write_deletions(&part)?);
+            let part = Arc::new(part.with_deletions(stored));
+            Arc::make_mut(&mut next.slots).replace(slot, part);
+        }
+        Ok(())
     }
 
     fn flush_tail(&self, next: &mut State, dataset: u32, tail: &[(u32, Arc<Part>)]) -> Result<()> {
@@ -355,7 +438,7 @@ impl Writer {
         let (mut batches, mut old, mut offset) = (Vec::new(), Vec::new(), 0);
         for (slot, part) in tail {
             old.push((*slot, offset));
-            offset += part.row_count() as u32;
+            offset += part.live_count() as u32;
             batches.push(part.with_columns(&schema)?);
         }
         let all = concat(&batches)?;
@@ -371,9 +454,13 @@ impl Writer {
     }
 }
 
-fn live_paths(manifest: &Manifest) -> BTreeSet<String> {
-    let segments = manifest.segments.iter().map(|entry| entry.file.path.clone());
-    segments.chain(manifest.identities.iter().map(|file| file.path.clone())).collect()
+/// Paths of the segments that a commit brings.
+pub(crate) fn logged_segments(commit: &Commit) -> Vec<String> {
+    let file = |part: &CommitPart| match &part.rows {
+        PartRows::Segment(file) => Some(file.path.clone()),
+        PartRows::Batch(_) => None,
+    };
+    commit.parts.iter().filter_map(file).collect()
 }
 
 /// What a definition did to profiles, for its user.
@@ -409,14 +496,17 @@ pub(crate) fn open_part(shared: &Shared, part: &CommitPart, committed_at: i64) -
 }
 
 /// Identities with their namespaces and values, as the store keeps them.
-fn named(shared: &Shared, identities: &[u32]) -> Result<Vec<(u32, u32, String)>> {
+fn named<'a>(
+    shared: &Shared,
+    identities: impl IntoIterator<Item = &'a u32>,
+) -> Result<Vec<(u32, u32, String)>> {
     let reader = shared.dictionary.reader();
     let name = |number: &u32| {
         let found = reader.get(*number);
         let (namespace, value) = found.ok_or_else(|| Error::internal("an identity has no name"))?;
         Ok((*number, namespace, value.to_owned()))
     };
-    identities.iter().map(name).collect()
+    identities.into_iter().map(name).collect()
 }
 
 /// The cell that holds the current snapshot.

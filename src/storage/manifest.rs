@@ -48,9 +48,19 @@ pub struct SegmentEntry {
     pub committed_at: i64,
     /// The file.
     pub file: FileReference,
+    /// The file that says which of its rows are deleted, if any are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletions: Option<FileReference>,
 }
 
 impl Manifest {
+    /// Paths of the files that it names, the log aside.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        let segments = self.segments.iter().map(|entry| &entry.file);
+        let deletions = self.segments.iter().filter_map(|entry| entry.deletions.as_ref());
+        segments.chain(deletions).chain(&self.identities).map(|file| &file.path)
+    }
+
     /// Reads the manifest; `None` if the folder has none, as a new store.
     ///
     /// # Errors

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::new_null_array;
 use arrow::array::{
-    Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array,
 };
-use arrow::compute::cast;
+use arrow::compute::{cast, filter, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use crate::error::{Error, Result};
 use crate::model::column::UTC;
+use crate::storage::deletions::Deletions;
 use crate::storage::segment::{OWN_PREFIX, Segment};
 
 /// The column that holds the number of an identity column's identity.
@@ -36,6 +37,8 @@ pub struct Part {
     rows: Rows,
     /// Row number at which each group begins, and the total at the end.
     starts: Vec<usize>,
+    /// Rows that exist no more; `None`: all exist.
+    deletions: Option<Arc<Deletions>>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +56,14 @@ impl Part {
         batch: RecordBatch,
     ) -> Self {
         let starts = vec![0, batch.num_rows()];
-        Self { dataset, first_fragment_id, committed_at, rows: Rows::Memory(batch), starts }
+        Self {
+            dataset,
+            first_fragment_id,
+            committed_at,
+            rows: Rows::Memory(batch),
+            starts,
+            deletions: None,
+        }
     }
 
     /// A part in a segment: a group for each row group.
@@ -67,7 +77,8 @@ impl Part {
         for rows in segment.group_rows() {
             starts.push(starts[starts.len() - 1] + rows);
         }
-        Self { dataset, first_fragment_id, committed_at, rows: Rows::Segment(segment), starts }
+        let rows = Rows::Segment(segment);
+        Self { dataset, first_fragment_id, committed_at, rows, starts, deletions: None }
     }
 
     /// The batch, if the part is in memory.
@@ -86,7 +97,84 @@ impl Part {
         }
     }
 
-    /// How many rows there are.
+    /// The same part with other rows deleted.
+    #[must_use]
+    pub fn with_deletions(&self, deletions: Deletions) -> Self {
+        let deletions = (deletions.deleted_count() > 0).then(|| Arc::new(deletions));
+        Self { deletions, ..self.clone() }
+    }
+
+    /// Rows that exist no more; `None`: all exist.
+    pub fn deletions(&self) -> Option<&Arc<Deletions>> {
+        self.deletions.as_ref()
+    }
+
+    /// Numbers of the deleted rows, ascending.
+    pub fn deleted_rows(&self) -> Vec<u32> {
+        self.deletions.as_ref().map_or(Vec::new(), |deletions| deletions.rows(&self.starts))
+    }
+
+    /// The mask of a group's rows that live; `None`: all live.
+    pub fn live(&self, group: usize) -> Option<&BooleanArray> {
+        self.deletions.as_ref().and_then(|deletions| deletions.live(group))
+    }
+
+    /// Whether a row of a group lives.
+    pub fn is_live(&self, group: usize, row: usize) -> bool {
+        self.live(group).is_none_or(|live| live.value(row))
+    }
+
+    /// How many rows live.
+    pub fn live_count(&self) -> usize {
+        self.row_count() - self.deletions.as_ref().map_or(0, |deletions| deletions.deleted_count())
+    }
+
+    /// How many rows of a group live.
+    pub fn group_live_count(&self, group: usize) -> usize {
+        self.live(group).map_or(self.group_rows(group), BooleanArray::true_count)
+    }
+
+    /// For each row the number that it has where deleted ones are left out; `None`: none is deleted.
+    pub fn live_numbers(&self) -> Option<Vec<u32>> {
+        self.deletions.as_ref()?;
+        let mut next = 0;
+        let mut number = |live: bool| {
+            let number = next;
+            next += u32::from(live);
+            number
+        };
+        let groups = 0..self.group_count();
+        let rows =
+            groups.flat_map(|group| (0..self.group_rows(group)).map(move |row| (group, row)));
+        Some(rows.map(|(group, row)| number(self.is_live(group, row))).collect())
+    }
+
+    /// The rows of a group that live, of a column with all of them.
+    ///
+    /// # Errors
+    /// `XX000` if Arrow cannot filter, which would be a mistake of ours.
+    pub fn live_column(&self, group: usize, column: ArrayRef) -> Result<ArrayRef> {
+        match self.live(group) {
+            None => Ok(column),
+            Some(live) => {
+                filter(column.as_ref(), live).map_err(|error| Error::internal(error.to_string()))
+            }
+        }
+    }
+
+    /// The rows of a group that live, of a batch with all of them.
+    ///
+    /// # Errors
+    /// `XX000` if Arrow cannot filter, which would be a mistake of ours.
+    pub fn live_rows(&self, group: usize, batch: RecordBatch) -> Result<RecordBatch> {
+        match self.live(group) {
+            None => Ok(batch),
+            Some(live) => filter_record_batch(&batch, live)
+                .map_err(|error| Error::internal(error.to_string())),
+        }
+    }
+
+    /// How many rows there are, deleted ones included.
     pub fn row_count(&self) -> usize {
         self.starts[self.starts.len() - 1]
     }
@@ -96,7 +184,7 @@ impl Part {
         self.starts.len() - 1
     }
 
-    /// How many rows a group has.
+    /// How many rows a group has, deleted ones included.
     pub fn group_rows(&self, group: usize) -> usize {
         self.starts[group + 1] - self.starts[group]
     }
@@ -133,7 +221,7 @@ impl Part {
         }
     }
 
-    /// The rows of a part of one group with these columns, then their fragment ids and times.
+    /// The rows of a part of one group that live, with these columns, then their fragment ids and times.
     ///
     /// # Errors
     /// As [`Part::column`].
@@ -145,7 +233,7 @@ impl Part {
         let rows = RecordBatch::try_new(Arc::new(schema.clone()), columns)
             .map_err(|error| Error::internal(error.to_string()))?;
         let (ids, times) = (self.fragment_ids(0)?, self.ingested_at(0)?);
-        with_own_columns(&rows, ids, times)
+        self.live_rows(0, with_own_columns(&rows, ids, times)?)
     }
 
     /// The numbers of the identities of an identity column.
@@ -167,6 +255,26 @@ impl Part {
                 let all = first..first + self.group_rows(group) as i64;
                 Ok(Int64Array::from_iter_values(all))
             }
+        }
+    }
+
+    /// Bounds of a group's fragment ids, known without reading them.
+    pub fn fragment_id_bounds(&self, group: usize) -> (i64, i64) {
+        let consecutive = || {
+            let first = self.first_fragment_id + self.starts[group] as i64;
+            (first, first + self.group_rows(group) as i64 - 1)
+        };
+        match &self.rows {
+            Rows::Memory(batch) => {
+                let column = batch.column_by_name(FRAGMENT_ID);
+                let ids = column.and_then(|ids| ids.as_any().downcast_ref::<Int64Array>());
+                let ids = ids.filter(|ids| !ids.is_empty());
+                ids.map_or_else(consecutive, |ids| (ids.value(0), ids.value(ids.len() - 1)))
+            }
+            Rows::Segment(segment) => match segment.has_column(FRAGMENT_ID) {
+                true => segment.bounds(group, FRAGMENT_ID).unwrap_or((i64::MIN, i64::MAX)),
+                false => consecutive(),
+            },
         }
     }
 

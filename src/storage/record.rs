@@ -3,13 +3,14 @@
 //! ```text
 //! payload:  1 byte   format of the record, 1
 //!           4 bytes  length of the header, little-endian
-//!           header   JSON: {"define": ...} or {"commit": ...}
-//!           then, for each batch of a commit: 4 bytes length, Arrow IPC stream of one batch
+//!           header   JSON: {"define": ...}, {"commit": ...} or {"delete": ...}
+//!           then, for each batch: 4 bytes length, Arrow IPC stream of one batch
 //! ```
 //! The batches of a commit are, in order: the new identities if any, then those parts that are not in
-//! segments.
+//! segments. A delete has one batch: runs of consecutive fragment ids, ascending, as `first` (INT64) and
+//! `count` (INT64).
 
-use arrow::array::{Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
@@ -29,6 +30,17 @@ pub enum Record {
     Define(Definition),
     /// Accepted rows.
     Commit(Commit),
+    /// Rows that ceased to exist.
+    Delete(Delete),
+}
+
+/// Rows of one dataset that ceased to exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// The dataset's number.
+    pub dataset: u32,
+    /// Their fragment ids, ascending.
+    pub fragment_ids: Vec<i64>,
 }
 
 /// Accepted rows, and the identities that no row had named before.
@@ -80,6 +92,12 @@ pub struct FileReference {
 enum Header {
     Define(Definition),
     Commit(CommitHeader),
+    Delete(DeleteHeader),
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeleteHeader {
+    dataset: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,8 +126,7 @@ pub fn identities_batch(identities: &[(u32, u32, String)]) -> Result<RecordBatch
     let numbers: UInt32Array = identities.iter().map(|(number, _, _)| *number).collect();
     let namespaces: UInt32Array = identities.iter().map(|(_, namespace, _)| *namespace).collect();
     let values = StringArray::from_iter_values(identities.iter().map(|(_, _, value)| value));
-    let columns: Vec<arrow::array::ArrayRef> =
-        vec![Arc::new(numbers), Arc::new(namespaces), Arc::new(values)];
+    let columns: Vec<ArrayRef> = vec![Arc::new(numbers), Arc::new(namespaces), Arc::new(values)];
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(damaged)
 }
 
@@ -130,6 +147,35 @@ pub fn batch_identities(batch: &RecordBatch) -> Result<Vec<(u32, u32, String)>> 
         .collect())
 }
 
+/// Fragment ids as runs: what is deleted was often loaded together.
+fn runs_batch(ascending: &[i64]) -> Result<RecordBatch> {
+    let (mut firsts, mut counts): (Vec<i64>, Vec<i64>) = Default::default();
+    for id in ascending {
+        match (firsts.last(), counts.last_mut()) {
+            (Some(first), Some(count)) if first + *count == *id => *count += 1,
+            _ => {
+                firsts.push(*id);
+                counts.push(1);
+            }
+        }
+    }
+    let column = |name| Field::new(name, DataType::Int64, false);
+    let schema = Arc::new(Schema::new(vec![column("first"), column("count")]));
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(firsts)), Arc::new(Int64Array::from(counts))];
+    RecordBatch::try_new(schema, columns).map_err(|error| Error::internal(error.to_string()))
+}
+
+fn batch_runs(batch: &RecordBatch) -> Result<Vec<i64>> {
+    let column = |at: usize| {
+        let column = batch.columns().get(at);
+        let numbers = column.and_then(|column| column.as_any().downcast_ref::<Int64Array>());
+        numbers.ok_or_else(|| Error::corrupted("a stored list of deleted rows has other columns"))
+    };
+    let runs = column(0)?.values().iter().zip(column(1)?.values());
+    Ok(runs.flat_map(|(first, count)| *first..*first + *count).collect())
+}
+
 fn damaged(error: impl std::fmt::Display) -> Error {
     Error::corrupted(format!("a record of the log cannot be read: {error}"))
 }
@@ -143,6 +189,10 @@ impl Record {
         let mut batches = Vec::new();
         let header = match self {
             Self::Define(definition) => Header::Define(definition.clone()),
+            Self::Delete(delete) => {
+                batches.push(runs_batch(&delete.fragment_ids)?);
+                Header::Delete(DeleteHeader { dataset: delete.dataset })
+            }
             Self::Commit(commit) => {
                 if !commit.identities.is_empty() {
                     batches.push(identities_batch(&commit.identities)?);
@@ -201,6 +251,10 @@ impl Record {
         let header = take(&mut rest)?;
         match serde_json::from_slice(&header).map_err(damaged)? {
             Header::Define(definition) => Ok(Self::Define(definition)),
+            Header::Delete(header) => {
+                let fragment_ids = batch_runs(&take_batch(&mut rest)?)?;
+                Ok(Self::Delete(Delete { dataset: header.dataset, fragment_ids }))
+            }
             Header::Commit(header) => {
                 let mut commit = Commit { committed_at: header.committed_at, ..Commit::default() };
                 if header.identities {
@@ -266,6 +320,20 @@ mod tests {
         assert_eq!((read.committed_at, read.identities), (42, identities));
         assert!(matches!(&read.parts[0].rows, PartRows::Batch(rows) if *rows == batch));
         assert!(matches!(&read.parts[1].rows, PartRows::Segment(found) if *found == file));
+    }
+
+    #[test]
+    fn deleted_rows_are_written_as_runs() {
+        for ids in [&[7][..], &[1, 2, 3], &[1, 2, 4, 9, 10, 11, 20], &[]] {
+            let delete = Delete { dataset: 4, fragment_ids: ids.to_vec() };
+            let payload = Record::Delete(delete.clone()).encode().unwrap().into();
+            let Record::Delete(read) = Record::decode(&payload).unwrap() else {
+                panic!("a delete")
+            };
+            assert_eq!(read, delete);
+        }
+        assert_eq!(runs_batch(&[1, 2, 4, 9, 10, 11, 20]).unwrap().num_rows(), 4);
+        assert_eq!(runs_batch(&(5..100_000).collect::<Vec<_>>()).unwrap().num_rows(), 1);
     }
 
     #[test]

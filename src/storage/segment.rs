@@ -20,6 +20,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
 
 use crate::env::disk::{Disk, DiskFile, Readable};
 use crate::error::{Error, Result, SqlState};
@@ -237,6 +238,19 @@ impl Segment {
             .collect()
     }
 
+    /// Whether the file has a column.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.metadata.schema().index_of(name).is_ok()
+    }
+
+    /// Bounds of an integer column of a row group, if the file tells them.
+    pub fn bounds(&self, group: usize, name: &str) -> Option<(i64, i64)> {
+        let columns = self.metadata.metadata().row_group(group).columns();
+        let column = columns.iter().find(|column| column.column_path().string() == name)?;
+        let Some(Statistics::Int64(known)) = column.statistics() else { return None };
+        Some((*known.min_opt()?, *known.max_opt()?))
+    }
+
     /// A column of a row group; `None` if the file has no such column.
     ///
     /// # Errors
@@ -338,6 +352,8 @@ mod tests {
             let text = segment.column(1, "b").unwrap().unwrap();
             assert_eq!(text.as_ref(), all.column(1).slice(ROW_GROUP_ROWS, text.len()).as_ref());
         }
+        assert_eq!(segment.bounds(1, "a"), Some((ROW_GROUP_ROWS as i64, 99_999)));
+        assert_eq!((segment.bounds(1, "b"), segment.bounds(1, "c")), (None, None));
         assert!(segment.column(0, "c").unwrap().is_none());
         assert!(cache.byte_count() <= 1 << 20);
     }

@@ -7,16 +7,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow::array::{Array, UInt32Array};
 use arrow::datatypes::SchemaRef;
 
 use crate::env::disk::Disk;
 use crate::error::{Error, Result};
+use crate::storage::deletions::{Deletions, ROW, deletions_batch};
 use crate::storage::log::{self, Log};
 use crate::storage::manifest::Manifest;
+use crate::storage::part::Part;
 use crate::storage::record::{FileReference, PartRows, Record, batch_identities, identities_batch};
 use crate::storage::segment::{ColumnCache, Segment, SegmentWriter};
 
 const IDENTITIES: &str = "identities";
+const DELETIONS: &str = "deletions";
+
+/// The folders of a store.
+const FOLDERS: [&str; 4] = ["log", "segments", DELETIONS, IDENTITIES];
 
 /// The files of a store: numbered, never overwritten.
 #[derive(Debug)]
@@ -74,6 +81,49 @@ impl Files {
         Ok(file)
     }
 
+    /// Writes the file that says which rows of a part are deleted.
+    pub fn write_deletions(&self, part: &Part) -> Result<FileReference> {
+        let path = format!("{DELETIONS}/{:010}.parquet", self.number());
+        let batch = deletions_batch(part.deleted_rows())?;
+        let mut writer = SegmentWriter::create(&self.disk, path, batch.schema())?;
+        writer.write(&batch)?;
+        let file = writer.finish(batch.num_rows() as u64)?;
+        self.disk.sync_folder(DELETIONS)?;
+        Ok(file)
+    }
+
+    /// The part with the rows deleted that a file names.
+    ///
+    /// # Errors
+    /// `XX001` if the file is not one of deletions of that part.
+    pub fn read_deletions(&self, part: &Part, file: &FileReference) -> Result<Part> {
+        let bad = || Error::corrupted(format!("\"{}\" does not fit its segment", file.path));
+        let stored = self.open_segment(file.clone())?;
+        stored.verify()?;
+        let mut deletions = Deletions::default();
+        for stored_group in 0..stored.group_rows().len() {
+            let column = stored.column(stored_group, ROW)?.ok_or_else(bad)?;
+            let rows = column.as_any().downcast_ref::<UInt32Array>().ok_or_else(bad)?;
+            let (rows, mut at) = (rows.values(), 0);
+            while at < rows.len() {
+                if rows[at] as usize >= part.row_count() {
+                    return Err(bad());
+                }
+                let (group, _) = part.locate(rows[at] as usize);
+                let (start, row_count) = (part.group_start(group), part.group_rows(group));
+                let end =
+                    at + rows[at..].partition_point(|row| (*row as usize) < start + row_count);
+                let within: Vec<u32> = rows[at..end].iter().map(|row| row - start as u32).collect();
+                deletions.delete(group, row_count, &within);
+                at = end.max(at + 1);
+            }
+        }
+        if deletions.deleted_count() as u64 != file.row_count {
+            return Err(bad());
+        }
+        Ok(part.with_deletions(deletions.stored_as(file.clone())))
+    }
+
     /// Reads a file of identities, a row group at a time.
     pub fn read_identities(
         &self,
@@ -125,7 +175,7 @@ impl Store {
     /// # Errors
     /// `XX001` if what is there is damaged; whatever the disk says.
     pub fn open(disk: Arc<dyn Disk>, cache_bytes: u64) -> Result<(Self, Opened)> {
-        for folder in ["log", "segments", IDENTITIES] {
+        for folder in FOLDERS {
             disk.create_folder(folder)?;
         }
         disk.sync_folder(".")?;
@@ -196,7 +246,7 @@ impl Store {
 /// The first log without records is what a crash leaves while a store is being made.
 fn check_new(disk: &Arc<dyn Disk>) -> Result<()> {
     let mut found = Vec::new();
-    for folder in ["log", "segments", IDENTITIES] {
+    for folder in FOLDERS {
         let names = disk.list(folder)?;
         found.extend(names.into_iter().map(|name| format!("{folder}/{name}")));
     }
@@ -214,8 +264,7 @@ fn check_new(disk: &Arc<dyn Disk>) -> Result<()> {
 /// Removes files that neither manifest nor log name, and sets the next file number past all others.
 fn remove_leftovers(files: &Files, manifest: &Manifest, records: &[Record]) -> Result<()> {
     let mut live: BTreeSet<String> = BTreeSet::from([log::path(manifest.log_number)]);
-    live.extend(manifest.segments.iter().map(|entry| entry.file.path.clone()));
-    live.extend(manifest.identities.iter().map(|file| file.path.clone()));
+    live.extend(manifest.paths().cloned());
     for record in records {
         let Record::Commit(commit) = record else { continue };
         for part in &commit.parts {
@@ -224,7 +273,7 @@ fn remove_leftovers(files: &Files, manifest: &Manifest, records: &[Record]) -> R
             }
         }
     }
-    let mut folders = vec!["log".to_owned(), IDENTITIES.to_owned()];
+    let mut folders = ["log", DELETIONS, IDENTITIES].map(str::to_owned).to_vec();
     folders.extend(dataset_folders(files)?);
     for folder in folders {
         for name in files.disk.list(&folder)? {

@@ -41,13 +41,13 @@ const DEFINITIONS: &str = "
     CREATE MERGE POLICY past MERGE BY earliest MERGE email BY unanimous
         MERGE name BY count_distinct;";
 
-const DATASETS: [&str; 4] = ["crm", "web", "shop", "visits"];
+pub const DATASETS: [&str; 4] = ["crm", "web", "shop", "visits"];
 const POLICIES: [&str; 5] = ["latest", "trusted", "narrow", "counted", "past"];
 
 /// A row for a dataset: what each column would be given.
 #[derive(Clone, Debug)]
-struct Given {
-    dataset: usize,
+pub struct Given {
+    pub dataset: usize,
     by_name: BTreeMap<&'static str, Value>,
 }
 
@@ -100,7 +100,7 @@ fn given(dataset: usize) -> impl Strategy<Value = Given> {
 }
 
 /// Runs of rows of one dataset each, as sources send them.
-fn rows(runs: Range<usize>) -> impl Strategy<Value = Vec<Given>> {
+pub fn rows(runs: Range<usize>) -> impl Strategy<Value = Vec<Given>> {
     let run =
         (0..DATASETS.len()).prop_flat_map(|dataset| prop::collection::vec(given(dataset), 1..6));
     prop::collection::vec(run, runs).prop_map(|runs| runs.concat())
@@ -130,7 +130,7 @@ fn cells(model: &Model, given: &Given) -> Vec<Value> {
 }
 
 /// Lets the model take the rows; tells what became of each.
-fn accept(model: &mut Model, rows: &[Given]) -> Vec<Outcome> {
+pub fn accept(model: &mut Model, rows: &[Given]) -> Vec<Outcome> {
     let accept = |row| {
         let values = cells(model, row);
         model.accept(DATASETS[row.dataset], values)
@@ -139,7 +139,7 @@ fn accept(model: &mut Model, rows: &[Given]) -> Vec<Outcome> {
 }
 
 /// A value as the text that stands for it; `None` for null.
-fn plain(value: &Value) -> Option<String> {
+pub fn plain(value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,
         Value::Bool(value) => value.to_string(),
@@ -189,7 +189,7 @@ fn bring_one_by_one(client: &Client, model: &Model, rows: &[Given], outcomes: &[
 }
 
 /// Cuts rows where the dataset changes, and at random.
-fn batches(rows: &[Given], choices: &mut Choices) -> Vec<Range<usize>> {
+pub fn batches(rows: &[Given], choices: &mut Choices) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     let mut start = 0;
     for at in 1..=rows.len() {
@@ -203,7 +203,7 @@ fn batches(rows: &[Given], choices: &mut Choices) -> Vec<Range<usize>> {
 }
 
 /// One batch, as columns or as a file.
-fn bring(client: &Client, model: &Model, rows: &[Given], outcomes: &[Outcome], as_file: bool) {
+pub fn bring(client: &Client, model: &Model, rows: &[Given], outcomes: &[Outcome], as_file: bool) {
     let count =
         |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|it| wanted(it)).count() as u64;
     let accepted = count(|outcome| matches!(outcome, Outcome::Accepted(_)));
@@ -304,7 +304,7 @@ fn profile(record: &BTreeMap<String, Value>, attributes: &[(String, ColumnType)]
 }
 
 /// Holds the engine's people and profiles against the model's; gives the people with their numbers.
-fn check(client: &Client, model: &Model, after: &str) -> BTreeMap<i64, BTreeSet<Identity>> {
+pub fn check(client: &Client, model: &Model, after: &str) -> BTreeMap<i64, BTreeSet<Identity>> {
     let people = people(client);
     let attributes = model.attributes();
     for policy in POLICIES {
@@ -324,7 +324,7 @@ fn check(client: &Client, model: &Model, after: &str) -> BTreeMap<i64, BTreeSet<
     people
 }
 
-fn opened(disk: &MemoryDisk) -> (Client, Model) {
+pub fn opened(disk: &MemoryDisk) -> (Client, Model) {
     let client = Client::open(disk.clone()).expect("an empty store");
     client.run(DEFINITIONS);
     let model = model_of(&client);
@@ -383,7 +383,7 @@ proptest! {
 }
 
 /// Every table whose rows are computed, in an order of its own.
-const TABLES: [&str; 7] = [
+pub const TABLES: [&str; 7] = [
     "profiles ORDER BY profile_id",
     "profiles_by.trusted ORDER BY profile_id",
     "profiles_by.counted ORDER BY profile_id",

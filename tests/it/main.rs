@@ -10,6 +10,7 @@ mod values;
 mod against_model;
 mod bad_input;
 mod concurrency;
+mod deletion;
 mod driver;
 mod lineage;
 mod recovery;

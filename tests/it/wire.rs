@@ -241,6 +241,18 @@ async fn values_of_decisions_are_parameters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_are_deleted_with_parameters() {
+    let fixture = Fixture::start().await;
+    let client = fixture.connect().await;
+    check(&client, CRM, "").await;
+    check(&client, "INSERT INTO crm (no, visits) VALUES ('1', 3), ('2', 3), ('3', 1)", "").await;
+    let delete = "DELETE FROM crm WHERE visits = $1 AND no <> ALL ($2)";
+    let count = client.execute(delete, &[&3_i32, &vec!["2", "9"]]).await;
+    assert_eq!(count.expect("a condition"), 1);
+    check(&client, "SELECT no FROM crm ORDER BY no", "2\n3").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_are_inserted_all_or_none() {
     let fixture = Fixture::start().await;
     let client = fixture.connect().await;

@@ -158,6 +158,7 @@ pub struct Model {
     /// The most identities of one graph; 0 for no limit.
     pub graph_identities_max: usize,
     event_ids: BTreeSet<(usize, Value)>,
+    next_fragment_id: i64,
 }
 
 type Pair = (Identity, Identity);
@@ -172,6 +173,7 @@ impl Model {
             now: 0,
             graph_identities_max: 50,
             event_ids: BTreeSet::new(),
+            next_fragment_id: 1,
         }
     }
 
@@ -216,9 +218,22 @@ impl Model {
             Some(Value::Date(days)) => Some(i64::from(*days) * 86_400_000_000),
             Some(_) => None,
         };
-        let fragment_id = self.rows.len() as i64 + 1;
+        let fragment_id = self.next_fragment_id;
+        self.next_fragment_id += 1;
         self.rows.push(Row { fragment_id, dataset: position, identities, observed_at, values });
         Outcome::Accepted(fragment_id)
+    }
+
+    /// Rows cease to exist, and their events may come again. Numbers are not given twice.
+    pub fn delete(&mut self, fragment_ids: &BTreeSet<i64>) {
+        let (gone, left): (Vec<Row>, Vec<Row>) =
+            self.rows.drain(..).partition(|row| fragment_ids.contains(&row.fragment_id));
+        self.rows = left;
+        for row in gone {
+            if let Some(column) = self.datasets[row.dataset].event_id() {
+                self.event_ids.remove(&(row.dataset, row.values[column].clone()));
+            }
+        }
     }
 
     fn refusal(&self, dataset: &Dataset, identities: &[Identity]) -> Option<&'static str> {

@@ -5,7 +5,7 @@
 //! SQL. Statements about the session itself (SET, BEGIN, FETCH, ...) are read here with the cursor of
 //! `statements`, because clients send more forms of them than sqlparser knows.
 
-use sqlparser::ast::{Insert, ObjectType, Query, SetExpr, Statement, UtilityOption};
+use sqlparser::ast::{Delete, Insert, ObjectType, Query, SetExpr, Statement, UtilityOption};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
@@ -30,6 +30,8 @@ pub(super) enum Command {
     Explain(Explain),
     /// INSERT INTO a dataset.
     Insert(Box<Insert>),
+    /// DELETE FROM a dataset.
+    Delete(Box<Delete>),
     /// CREATE, ALTER, DROP, SHOW CREATE, COPY FROM.
     Ours(Parsed),
     /// SET.
@@ -181,6 +183,7 @@ fn plain(statement: Statement) -> Result<Command> {
             Ok(Command::Query(query))
         }
         Statement::Insert(insert) => Ok(Command::Insert(Box::new(insert))),
+        Statement::Delete(delete) => Ok(Command::Delete(Box::new(delete))),
         Statement::Explain { statement, analyze, verbose, options, format, .. } => {
             let Statement::Query(query) = *statement else {
                 return Err(Error::unsupported("EXPLAIN is for queries only"));
@@ -260,10 +263,11 @@ fn refused(statement: &Statement) -> Error {
         Statement::Drop { object_type: ObjectType::Table, .. } => {
             Error::unsupported("DROP TABLE is not supported").hint("DROP DATASET name")
         }
-        Statement::Grant(_)
-        | Statement::Revoke(_)
-        | Statement::Delete(_)
-        | Statement::Truncate(_) => Error::unsupported(format!("{verb} is not supported")),
+        Statement::Truncate(_) => Error::unsupported("TRUNCATE is not supported")
+            .hint("DELETE FROM name deletes all rows"),
+        Statement::Grant(_) | Statement::Revoke(_) => {
+            Error::unsupported(format!("{verb} is not supported"))
+        }
         _ => {
             let noun = words.get(1).copied().unwrap_or_default().to_uppercase();
             let plain = noun.chars().all(|letter| letter.is_ascii_alphabetic());
@@ -622,6 +626,7 @@ mod tests {
         let shown = match read(sql) {
             Ok(Command::Query(query)) => format!("query {query}"),
             Ok(Command::Insert(insert)) => format!("insert {insert}"),
+            Ok(Command::Delete(delete)) => format!("delete {delete}"),
             Ok(Command::Explain(explain)) => format!(
                 "explain {} {} {} {}",
                 explain.analyze, explain.verbose, explain.json, explain.query
@@ -651,6 +656,7 @@ mod tests {
         check("TABLE crm ORDER BY a", "query SELECT * FROM crm ORDER BY a");
         check("EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1", "explain true false true SELECT 1");
         check("INSERT INTO crm VALUES (1)", "insert INSERT INTO crm VALUES (1)");
+        check("DELETE FROM crm a WHERE a.b = 1", "delete DELETE FROM crm a WHERE a.b = 1");
     }
 
     #[test]
@@ -659,7 +665,8 @@ mod tests {
             ("COPY crm TO '/tmp/x'", "0A000 COPY TO is not supported"),
             ("COPY (SELECT 1) TO '/tmp/x'", "0A000 COPY TO is not supported"),
             ("UPDATE crm SET a = 1", "0A000 UPDATE is not supported"),
-            ("DELETE FROM crm", "0A000 DELETE is not supported"),
+            ("TRUNCATE crm", "0A000 TRUNCATE is not supported"),
+            ("EXPLAIN DELETE FROM crm", "0A000 EXPLAIN is for queries only"),
             ("CREATE TABLE t (a INT)", "0A000 CREATE TABLE is not supported"),
             ("CREATE VIEW v AS SELECT 1", "0A000 CREATE VIEW is not supported"),
             ("SELECT 1 INTO t", "0A000 SELECT INTO is not supported"),

@@ -15,7 +15,8 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, copy, cursor, decide, explain, explain_profile, insert, show,
+    Inner, Kept, Notice, Outcome, copy, cursor, decide, delete, explain, explain_profile, insert,
+    show,
 };
 use crate::query::statements::Parsed;
 
@@ -49,6 +50,11 @@ pub(super) async fn execute(
             insert::run(session, gate, planned, values, &prepared.sql).await
         }
         Command::Ours(Parsed::Decide(stated)) => decide::run(session, gate, stated, &values).await,
+        Command::Delete(_) => {
+            let planned = prepared.current(session).await?;
+            let Body::Delete(planned) = &planned.body else { return Err(no_plan()) };
+            delete::run(session, gate, planned, values, &prepared.sql).await
+        }
         Command::Ours(parsed) => ours(session, gate, parsed).await,
         Command::Prepare(statement) => prepare_statement(session, statement).await,
         Command::Execute { name, arguments } => {
@@ -201,8 +207,8 @@ async fn prepare_statement(session: &Arc<Inner>, statement: &Prepare) -> Result<
     let oids = types.iter().map(|(oid, _)| *oid).collect();
     let declared: Vec<_> = types.into_iter().map(|(_, ty)| Some(ty)).collect();
     let inner = Box::pin(prepare::prepare(session, &statement.sql, &declared)).await?;
-    if !matches!(inner.command, Command::Query(_) | Command::Insert(_)) {
-        return Err(Error::unsupported("PREPARE is for queries and INSERT only"));
+    if !matches!(inner.command, Command::Query(_) | Command::Insert(_) | Command::Delete(_)) {
+        return Err(Error::unsupported("PREPARE is for queries, INSERT and DELETE only"));
     }
     session.keep_statement(&statement.name, Kept { prepared: inner, oids })?;
     done("PREPARE")

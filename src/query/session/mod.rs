@@ -14,6 +14,7 @@ mod command;
 mod copy;
 mod cursor;
 mod decide;
+mod delete;
 mod depth;
 mod describe;
 mod execute;

@@ -37,7 +37,21 @@ pub(super) struct Names<'a> {
     tables: HashMap<TableReference, Result<Arc<dyn TableSource>>>,
 }
 
+/// A table that only the statement at hand can name.
+#[derive(Clone)]
+pub(super) struct Target {
+    /// By what name.
+    pub(super) reference: TableReference,
+    /// The table.
+    pub(super) source: Arc<dyn TableSource>,
+}
+
 impl<'a> Names<'a> {
+    /// Adds a table that is nowhere else.
+    pub(super) fn add(&mut self, target: Target) {
+        self.tables.insert(target.reference, Ok(target.source));
+    }
+
     /// Looks up all tables that a statement names.
     ///
     /// # Errors

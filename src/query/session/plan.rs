@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::query::error::{external, from_datafusion, too_complex};
 use crate::query::postgres::{Source, rewrite};
 use crate::query::session::depth::HEIGHT_MAX;
-use crate::query::session::names::Names;
+use crate::query::session::names::{Names, Target};
 use crate::query::session::parameters::{Mentioned, fields, known, settle};
 
 /// What planning needs of a session.
@@ -32,6 +32,8 @@ pub(super) struct Planner<'a> {
     pub(super) search_path: &'a [String],
     /// What exists, for the rewriting of catalog queries.
     pub(super) source: &'a dyn Source,
+    /// A table besides those that everybody can name.
+    pub(super) target: Option<Target>,
 }
 
 /// A query that is ready for values.
@@ -63,7 +65,8 @@ impl Planner<'_> {
         let names = rewrite(&mut statement, self.source)?.output_names;
         let mentioned = Mentioned::of(&statement)?;
         let known = known(&mentioned, declared);
-        let tables = Names::of(self.state, &statement, sql, self.search_path).await?;
+        let mut tables = Names::of(self.state, &statement, sql, self.search_path).await?;
+        self.target.iter().cloned().for_each(|target| tables.add(target));
         let plan = |types: &[Option<DataType>]| {
             let mut context = PlannerContext::new().with_prepare_param_data_types(fields(types));
             SqlToRel::new_with_options(&tables, options(self.state))

@@ -14,7 +14,9 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::query::session::Inner;
 use crate::query::session::command::{self, Command};
+use crate::query::session::delete::{self, PlannedDelete};
 use crate::query::session::insert::{self, PlannedInsert};
+use crate::query::session::names::Target;
 use crate::query::session::plan::{PlannedQuery, Planner};
 use crate::query::session::{decide, explain, explain_profile};
 use crate::query::statements::Parsed;
@@ -54,6 +56,8 @@ pub(super) enum Body {
     Query(PlannedQuery),
     /// An INSERT.
     Insert(PlannedInsert),
+    /// A DELETE.
+    Delete(PlannedDelete),
     /// Another statement: of EXECUTE the prepared one, of DECLARE the query.
     Inner(Arc<Prepared>),
 }
@@ -151,7 +155,7 @@ pub(super) async fn prepare(
         session.transaction.lock().check()?;
     }
     let plan = planned(session, sql, &command, declared).await?;
-    let remember = matches!(plan.body, Body::Query(_) | Body::Insert(_));
+    let remember = matches!(plan.body, Body::Query(_) | Body::Insert(_) | Body::Delete(_));
     let prepared = Arc::new(Prepared {
         sql: sql.to_owned(),
         command,
@@ -209,6 +213,11 @@ async fn planned(
         Command::Ours(Parsed::Decide(decision)) => {
             planned.parameters = decide::parameters(decision, declared);
         }
+        Command::Delete(statement) => {
+            let delete = delete::plan(session, statement, sql, declared).await?;
+            planned.parameters.clone_from(&delete.query.parameters);
+            planned.body = Body::Delete(delete);
+        }
         Command::Ours(Parsed::ShowCreate { .. }) => {
             planned.schema = Some(text_columns(&["definition"]));
         }
@@ -224,8 +233,7 @@ async fn planned(
         }
         Command::Execute { name, .. } => {
             let inner = session.statement(name)?.prepared;
-            planned.schema = inner.schema();
-            planned.body = Body::Inner(inner);
+            (planned.schema, planned.body) = (inner.schema(), Body::Inner(inner));
         }
         Command::Declare(declare) => {
             let inner = Box::pin(prepare(session, &declare.sql, declared)).await?;
@@ -255,11 +263,33 @@ pub(super) async fn plan_query(
     declared: &[Option<DataType>],
 ) -> Result<PlannedQuery> {
     session.binding.pin(session.snapshot());
+    plan_over(session, query, sql, declared, None).await
+}
+
+/// Plans a query over a table that only it can name, against the snapshot that is pinned.
+pub(super) async fn plan_target(
+    session: &Arc<Inner>,
+    query: &sqlparser::ast::Query,
+    sql: &str,
+    declared: &[Option<DataType>],
+    target: Target,
+) -> Result<PlannedQuery> {
+    plan_over(session, query, sql, declared, Some(target)).await
+}
+
+async fn plan_over(
+    session: &Arc<Inner>,
+    query: &sqlparser::ast::Query,
+    sql: &str,
+    declared: &[Option<DataType>],
+    target: Option<Target>,
+) -> Result<PlannedQuery> {
     let search_path = session.variables.lock().search_path();
     let planner = Planner {
         state: &session.planning.state,
         search_path: &search_path,
         source: session.planning.source.as_ref(),
+        target,
     };
     planner.plan(query.clone(), sql, declared).await
 }

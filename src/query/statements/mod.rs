@@ -25,8 +25,8 @@ mod drop_link;
 mod drop_merge_policy;
 mod drop_namespace;
 mod drop_unlink;
-mod link;
 mod explain_profile;
+mod link;
 mod show_create;
 mod unlink;
 
@@ -36,8 +36,8 @@ use crate::model::definition::Definition;
 
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
 pub use crate::query::statements::cursor::Cursor;
-pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};
 pub use crate::query::statements::explain_profile::ExplainProfile;
+pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};
 pub use crate::query::statements::show_create::ObjectKind;
 pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};
 

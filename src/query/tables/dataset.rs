@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use crate::engine::Snapshot;
 use crate::error::Result;
 use crate::model::dataset::{DatasetKind, Role};
 use crate::query::tables::part_rows::{PartRows, Shown};
 use crate::query::tables::{Binding, RowGroup, VirtualTable, column};
+use crate::storage::part::FRAGMENT_ID;
 
 /// The table of one dataset.
 #[derive(Debug)]
 pub struct DatasetTable {
     /// The dataset's name.
     pub name: String,
+    /// Whether a last column shows the rows' fragment ids.
+    pub with_fragment_ids: bool,
 }
 
 impl VirtualTable for DatasetTable {
@@ -29,7 +32,12 @@ impl VirtualTable for DatasetTable {
             };
             column(&declared.name, declared.ty.to_arrow(), true, &comment)
         });
-        Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+        let mut fields: Vec<_> = fields.collect();
+        if self.with_fragment_ids {
+            let comment = "the row's number in order of ingestion";
+            fields.push(column(FRAGMENT_ID, DataType::Int64, false, comment));
+        }
+        Ok(Arc::new(Schema::new(fields)))
     }
 
     fn comment(&self) -> String {
@@ -52,7 +60,8 @@ impl VirtualTable for DatasetTable {
             .columns
             .iter()
             .map(|column| Shown::Column(column.name.clone(), column.ty.to_arrow()));
-        let shown = Arc::new(shown.collect());
+        let ids = self.with_fragment_ids.then_some(Shown::FragmentId);
+        let shown = Arc::new(shown.chain(ids).collect());
         let runs = snapshot.runs(&[dataset.id], profiles).into_iter();
         Ok(runs
             .map(|run| {

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
-use arrow::compute::take;
+use arrow::array::{ArrayRef, Int64Array, UInt32Array, UInt32Builder};
 use arrow::datatypes::DataType;
 
 use crate::engine::Snapshot;
@@ -44,7 +43,6 @@ pub struct PartRows {
     snapshot: Arc<Snapshot>,
     dataset: Arc<Dataset>,
     run: RowRun,
-    rows: Option<UInt32Array>,
     shown: Arc<Vec<Shown>>,
     primaries: OnceLock<UInt32Array>,
 }
@@ -60,7 +58,6 @@ impl PartRows {
         Self {
             snapshot: Arc::clone(snapshot),
             dataset: Arc::clone(dataset),
-            rows: run.rows.clone().map(UInt32Array::from),
             run,
             shown: Arc::clone(shown),
             primaries: OnceLock::new(),
@@ -69,11 +66,7 @@ impl PartRows {
 
     /// The chosen rows of a column of the whole group.
     fn chosen(&self, column: ArrayRef) -> Result<ArrayRef> {
-        match &self.rows {
-            None => Ok(column),
-            Some(rows) => take(column.as_ref(), rows, None)
-                .map_err(|error| Error::internal(error.to_string())),
-        }
+        self.run.choose(column)
     }
 
     /// Primary identities of the chosen rows.
@@ -82,10 +75,9 @@ impl PartRows {
             return Ok(primaries);
         }
         let facts = RowFacts::read(&self.run.part, self.run.group, &self.dataset)?;
-        let primaries: UInt32Array = match &self.run.rows {
-            None => facts.primaries(),
-            Some(rows) => rows.iter().map(|row| facts.primary(*row as usize)).collect(),
-        };
+        let mut primaries = UInt32Builder::with_capacity(self.run.row_count());
+        self.run.each(|row| primaries.append_option(facts.primary(row)));
+        let primaries = primaries.finish();
         Ok(self.primaries.get_or_init(|| primaries))
     }
 
@@ -103,7 +95,7 @@ impl PartRows {
 
     fn shown(&self, shown: &Shown) -> Result<ArrayRef> {
         let (part, group) = (&self.run.part, self.run.group);
-        let rows = crate::query::tables::RowGroup::row_count(self);
+        let rows = self.run.row_count();
         match shown {
             Shown::FragmentId => self.chosen(Arc::new(part.fragment_ids(group)?)),
             Shown::Dataset => {
@@ -134,10 +126,7 @@ impl PartRows {
 
 impl crate::query::tables::RowGroup for PartRows {
     fn row_count(&self) -> usize {
-        match &self.rows {
-            Some(rows) => rows.len(),
-            None => self.run.part.group_rows(self.run.group),
-        }
+        self.run.row_count()
     }
 
     fn column(&self, at: usize) -> Result<ArrayRef> {

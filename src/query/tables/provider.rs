@@ -42,8 +42,8 @@ pub fn tables(binding: &Binding, schema: &str) -> Vec<(String, Arc<dyn VirtualTa
         .collect();
     match schema {
         "public" => all.extend(catalog.datasets.keys().map(|name| {
-            let table: Arc<dyn VirtualTable> = Arc::new(DatasetTable { name: name.clone() });
-            (name.clone(), table)
+            let table = DatasetTable { name: name.clone(), with_fragment_ids: false };
+            (name.clone(), Arc::new(table) as Arc<dyn VirtualTable>)
         })),
         "profiles_by" => all.extend(catalog.policies.keys().map(|name| {
             let policy = Some(name.clone());
@@ -54,6 +54,16 @@ pub fn tables(binding: &Binding, schema: &str) -> Vec<(String, Arc<dyn VirtualTa
     }
     all.sort_by(|(left, _), (right, _)| left.cmp(right));
     all
+}
+
+/// The table of a dataset with one more column at its end, [`crate::storage::part::FRAGMENT_ID`]:
+/// what DELETE plans against.
+///
+/// # Errors
+/// If there is no such dataset.
+pub fn deletable(binding: &Arc<Binding>, dataset: &str) -> Result<Arc<dyn TableProvider>> {
+    let table = DatasetTable { name: dataset.to_owned(), with_fragment_ids: true };
+    Ok(Arc::new(Provider::try_new(binding, "public", dataset, Arc::new(table))?))
 }
 
 /// The catalog of virtual tables. The session adds `pg_catalog` and `information_schema` to it.
