@@ -9,5 +9,6 @@ mod against_model;
 mod bad_input;
 mod concurrency;
 mod driver;
+mod functions;
 mod recovery;
 mod wire;

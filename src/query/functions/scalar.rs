@@ -32,11 +32,11 @@ pub fn scalar_functions(binding: &Arc<Binding>) -> Vec<ScalarUDF> {
             function,
             binding: Arc::clone(binding),
             pinned: None,
-            signature: Signature::user_defined(Volatility::Stable),
+            signature: Signature::variadic_any(Volatility::Stable),
         }),
         Function::Table(function) => ScalarUDF::from(InFromOnly {
             name: function.signature().name,
-            signature: Signature::user_defined(Volatility::Stable),
+            signature: Signature::variadic_any(Volatility::Stable),
         }),
     };
     ALL.iter().map(adapter).collect()
@@ -84,12 +84,9 @@ impl ScalarUDFImpl for Adapter {
         &self.signature
     }
 
-    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+    /// Types are refused here and not by a signature, whose errors come out as DataFusion's texts.
+    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
         self.function.signature().check(given)?;
-        Ok(vec![DataType::Utf8View; given.len()])
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Int64)
     }
 
@@ -147,10 +144,6 @@ impl ScalarUDFImpl for InFromOnly {
 
     fn signature(&self) -> &Signature {
         &self.signature
-    }
-
-    fn coerce_types(&self, _: &[DataType]) -> Result<Vec<DataType>> {
-        Err(external(self.refusal()))
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
