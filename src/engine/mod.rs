@@ -19,6 +19,7 @@ pub mod index;
 pub mod intake;
 pub mod internal;
 pub mod load;
+pub mod paths;
 pub mod profiles;
 mod recovery;
 pub mod rows;

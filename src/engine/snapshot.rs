@@ -45,6 +45,14 @@ impl Snapshot {
         self.state.graph.profile_of(identity)
     }
 
+    /// What orders identities where numbers must not: the namespace's name, and the value.
+    pub fn identity_key(&self, identity: u32) -> (String, String) {
+        let reader = self.dictionary.reader();
+        let Some((namespace, value)) = reader.get(identity) else { return Default::default() };
+        let name = self.catalog().namespace_by_id(namespace).map(|found| found.name.clone());
+        (name.unwrap_or_default(), value.to_owned())
+    }
+
     /// The texts of identities; null stays null.
     ///
     /// # Errors

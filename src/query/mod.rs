@@ -8,6 +8,7 @@
 
 pub mod aggregates;
 pub mod error;
+pub mod functions;
 mod policy_functions;
 pub mod postgres;
 pub mod session;

@@ -12,6 +12,7 @@ mod bad_input;
 mod concurrency;
 mod deletion;
 mod driver;
+mod functions;
 mod lineage;
 mod recovery;
 mod wire;

@@ -11,6 +11,7 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 
 use crate::query::aggregates;
+use crate::query::functions;
 use crate::query::postgres::types::PgType;
 use crate::query::postgres::{
     Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn,
@@ -76,8 +77,18 @@ impl Source for Describer {
     }
 }
 
-/// The functions that PostgreSQL does not have: the strategies as aggregates.
+/// The functions that PostgreSQL does not have: the product's own, and the strategies as aggregates.
 fn functions() -> Vec<FunctionEntry> {
+    let own = functions::ALL.iter().map(|function| {
+        let signature = function.signature();
+        FunctionEntry {
+            name: signature.name.to_owned(),
+            arguments: signature.arguments(),
+            result: signature.result.to_owned(),
+            kind: 'f',
+            description: format!("{}: {}", signature.comment, signature.example),
+        }
+    });
     let entry = |function: AggregateUDF| {
         let documentation = function.documentation();
         let syntax = documentation.map_or("", |found| found.syntax_example.as_str());
@@ -90,7 +101,7 @@ fn functions() -> Vec<FunctionEntry> {
             description: documentation.map_or_else(String::new, |found| found.description.clone()),
         }
     };
-    aggregates::all().into_iter().map(entry).collect()
+    own.chain(aggregates::all().into_iter().map(entry)).collect()
 }
 
 /// What a session's tables may know of the server.

@@ -14,6 +14,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::env::threads::parallelism;
 use crate::query::aggregates;
+use crate::query::functions;
 use crate::query::policy_functions;
 use crate::query::postgres::{
     Source, information_schema, pg_catalog, scalar_functions, table_functions,
@@ -47,6 +48,9 @@ impl Planning {
         session: Weak<Inner>,
     ) -> Self {
         let ties = Arc::new(BreakTies::new(Arc::clone(&binding)));
+        let own = functions::scalar::scalar_functions(&binding).into_iter().map(Arc::new);
+        let own: Vec<_> = own.collect();
+        let relations = functions::relation::Relations::new(Arc::clone(&binding));
         let of_policies = policy_functions::all(&binding);
         let tables = tables::catalog(binding);
         let source: Arc<dyn Source> = Arc::new(Describer::new(session, Arc::clone(&tables)));
@@ -61,9 +65,11 @@ impl Planning {
             .with_config(config(database_name))
             .with_runtime_env(Arc::clone(&server.environment))
             .with_catalog_list(Arc::new(catalogs))
-            .with_analyzer_rule(ties);
+            .with_analyzer_rule(ties)
+            .with_query_planner(Arc::new(functions::execution::Planner))
+            .with_relation_planners(vec![Arc::new(relations)]);
         let scalar = scalar_functions(Arc::clone(&source)).into_iter().map(Arc::new);
-        builder.scalar_functions().get_or_insert_default().extend(scalar);
+        builder.scalar_functions().get_or_insert_default().extend(scalar.chain(own));
         let ours = aggregates::all().into_iter().map(Arc::new);
         builder.aggregate_functions().get_or_insert_default().extend(ours);
         for (name, function) in table_functions(Arc::clone(&source)).into_iter().chain(of_policies)

@@ -36,7 +36,7 @@ fn fields() -> Vec<Field> {
 }
 
 /// Times as a column; `none` stands for a time that is not known.
-pub(super) fn time_column(times: impl Iterator<Item = i64>, none: i64) -> ArrayRef {
+pub fn time_column(times: impl Iterator<Item = i64>, none: i64) -> ArrayRef {
     let times: TimestampMicrosecondArray =
         times.map(|time| (time != none).then_some(time)).collect();
     Arc::new(times.with_timezone(UTC))

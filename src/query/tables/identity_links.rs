@@ -40,7 +40,8 @@ fn fields() -> Vec<Field> {
     ]
 }
 
-fn dataset_names(snapshot: &Snapshot, evidence: &LinkEvidence) -> ArrayRef {
+/// The names of sets of datasets, sorted, as the column that shows them.
+pub fn dataset_lists<'a>(snapshot: &Snapshot, sets: impl Iterator<Item = &'a [u32]>) -> ArrayRef {
     let names: BTreeMap<u32, &str> = snapshot
         .catalog()
         .datasets
@@ -48,18 +49,17 @@ fn dataset_names(snapshot: &Snapshot, evidence: &LinkEvidence) -> ArrayRef {
         .map(|dataset| (dataset.id, dataset.name.as_str()))
         .collect();
     let mut lists = ListBuilder::new(StringViewBuilder::new().with_deduplicate_strings());
-    for (_, link) in &evidence.links {
-        let mut row: Vec<&str> = evidence
-            .sets
-            .get(link.datasets)
-            .iter()
-            .filter_map(|id| names.get(id).copied())
-            .collect();
+    for set in sets {
+        let mut row: Vec<&str> = set.iter().filter_map(|id| names.get(id).copied()).collect();
         row.sort_unstable();
         row.into_iter().for_each(|name| lists.values().append_value(name));
         lists.append(true);
     }
     Arc::new(lists.finish())
+}
+
+fn dataset_names(snapshot: &Snapshot, evidence: &LinkEvidence) -> ArrayRef {
+    dataset_lists(snapshot, evidence.links.iter().map(|(_, link)| evidence.sets.get(link.datasets)))
 }
 
 /// Why links do not live, in the words of spec 3; null for those that do.

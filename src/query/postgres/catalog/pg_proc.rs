@@ -56,7 +56,7 @@ fn parse(line: &'static str) -> SystemFunction {
     }
 }
 
-/// The types of a list of arguments in SQL, such as `value text, rank integer`.
+/// The types of a list of arguments in SQL, such as `value text, rank integer DEFAULT NULL`.
 pub fn argument_types(arguments: &str) -> Vec<u32> {
     let arguments = arguments.split(',').map(str::trim).filter(|argument| !argument.is_empty());
     let without_name = |argument: &str| {
@@ -64,6 +64,7 @@ pub fn argument_types(arguments: &str) -> Vec<u32> {
         types::by_name(rest)
     };
     arguments
+        .map(|argument| argument.split(" DEFAULT ").next().unwrap_or(argument))
         .filter_map(|argument| types::by_name(argument).or_else(|| without_name(argument)))
         .map(|entry| entry.oid)
         .collect()
@@ -91,6 +92,7 @@ fn add_own(rows: &mut Rows, oid: u32, entry: &FunctionEntry) {
         ("provolatile", "s".into()),
         ("proparallel", "s".into()),
         ("pronargs", (arguments.len() as i16).into()),
+        ("pronargdefaults", (entry.arguments.matches(" DEFAULT ").count() as i16).into()),
         ("proretset", entry.result.starts_with("TABLE").into()),
         ("prorettype", types::by_name(&entry.result).map_or(2249, |it| it.oid).into()),
         ("proargtypes", arguments.into()),

@@ -71,12 +71,19 @@ fn rewrite_call(factor: &mut TableFactor) {
             name_column(&mut alias, 1);
             *factor = series(subscript_bounds(expressions(std::mem::take(args))), alias);
         }
-        scalar if functions::is_scalar_function(scalar) || SCALARS.contains(&scalar) => {
+        scalar if is_scalar(scalar) => {
             let alias = alias.take().unwrap_or_else(|| alias_of(scalar));
             *factor = scalar_relation(scalar, std::mem::take(args), alias);
         }
         _ => {}
     }
+}
+
+fn is_scalar(name: &str) -> bool {
+    let own = crate::query::functions::named(name);
+    matches!(own, Some(crate::query::functions::Function::Scalar(_)))
+        || functions::is_scalar_function(name)
+        || SCALARS.contains(&name)
 }
 
 fn expressions(args: Vec<FunctionArg>) -> Vec<Expr> {

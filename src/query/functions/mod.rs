@@ -1,0 +1,213 @@
+//! The product's own SQL functions: one a file, listed in [`ALL`].
+//!
+//! A scalar function is called per row; a table function stands in FROM. Both are plain code over a
+//! [`Context`], which is bound to the snapshot of the execution: [`scalar`] and [`call`] are DataFusion's
+//! side of them. All parameters are texts, and a null argument gives null, or no rows. What PostgreSQL
+//! has is in `postgres`, merge strategies are in `aggregates`.
+
+pub mod call;
+pub mod execution;
+pub mod identity_path;
+pub mod profile;
+pub mod profile_of;
+pub mod relation;
+pub mod scalar;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::error::DataFusionError;
+
+use crate::engine::{Database, Snapshot};
+use crate::error::{Error, Result, SqlState};
+use crate::query::error::external;
+use crate::query::postgres::PgType;
+use crate::query::tables::Binding;
+
+/// What a function is called, takes and gives.
+#[derive(Debug)]
+pub struct Signature {
+    /// Its name.
+    pub name: &'static str,
+    /// Names of its parameters, which are all texts.
+    pub parameters: &'static [&'static str],
+    /// How many of them must be given.
+    pub required_count: usize,
+    /// Its result in SQL.
+    pub result: &'static str,
+    /// What it answers.
+    pub comment: &'static str,
+    /// A call of it.
+    pub example: &'static str,
+}
+
+impl Signature {
+    /// The parameters in SQL.
+    pub fn arguments(&self) -> String {
+        let each = self.parameters.iter().enumerate().map(|(at, name)| {
+            let default = if at < self.required_count { "" } else { " DEFAULT NULL" };
+            format!("{name} text{default}")
+        });
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Refuses calls that it has no parameters for.
+    ///
+    /// # Errors
+    /// `42883`, as PostgreSQL.
+    fn check(&self, given: &[DataType]) -> std::result::Result<(), DataFusionError> {
+        let fits = (self.required_count..=self.parameters.len()).contains(&given.len())
+            && given.iter().all(|ty| ty.is_string() || ty.is_null());
+        if fits {
+            return Ok(());
+        }
+        let shown = |ty: &DataType| match ty {
+            DataType::Null => "unknown".to_owned(),
+            ty => PgType::of(ty, &Default::default()).format(),
+        };
+        let shown: Vec<_> = given.iter().map(shown).collect();
+        let message = format!("function {}({}) does not exist", self.name, shown.join(", "));
+        let hint = format!("there is {}({})", self.name, self.arguments());
+        Err(external(Error::new(SqlState::UNDEFINED_FUNCTION, message).hint(hint)))
+    }
+}
+
+/// What one execution of a function reads.
+#[derive(Clone)]
+pub struct Context {
+    /// The database, for what it keeps besides snapshots.
+    pub database: Arc<Database>,
+    /// What is visible.
+    pub snapshot: Arc<Snapshot>,
+    /// The session's merge policy.
+    pub policy: String,
+}
+
+impl Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// What a statement that is executed now reads.
+    pub fn of(binding: &Binding) -> Self {
+        Self {
+            database: Arc::clone(binding.database()),
+            snapshot: binding.snapshot(),
+            policy: binding.policy(),
+        }
+    }
+}
+
+/// What is known of an argument when a call is planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// It is a parameter, or differs by execution.
+    Open,
+    /// It is null.
+    Null,
+    /// It is this.
+    Text(String),
+}
+
+/// A function that gives rows.
+pub trait TableFunction: Send + Sync + Debug {
+    /// What it is called, takes and gives.
+    fn signature(&self) -> &'static Signature;
+
+    /// Its columns, as far as arguments decide them.
+    ///
+    /// # Errors
+    /// What the arguments that are known have wrong.
+    fn schema(&self, context: &Context, arguments: &[Argument]) -> Result<SchemaRef>;
+
+    /// Its rows for arguments none of which is null.
+    ///
+    /// # Errors
+    /// What the arguments have wrong, and what reading rows may give.
+    fn rows(&self, context: &Context, arguments: &[&str]) -> Result<RecordBatch>;
+}
+
+/// A function that gives one bigint or null for arguments none of which is null.
+pub trait ScalarFunction: Send + Sync + Debug {
+    /// What it is called, takes and gives.
+    fn signature(&self) -> &'static Signature;
+
+    /// Its value.
+    ///
+    /// # Errors
+    /// What the arguments have wrong.
+    fn value(&self, snapshot: &Snapshot, arguments: &[&str]) -> Result<Option<i64>>;
+}
+
+/// A function of ours.
+#[derive(Clone, Copy, Debug)]
+pub enum Function {
+    /// Called per row.
+    Scalar(&'static dyn ScalarFunction),
+    /// Stands in FROM.
+    Table(&'static dyn TableFunction),
+}
+
+impl Function {
+    /// What it is called, takes and gives.
+    pub fn signature(self) -> &'static Signature {
+        match self {
+            Self::Scalar(function) => function.signature(),
+            Self::Table(function) => function.signature(),
+        }
+    }
+}
+
+/// All functions of ours.
+pub const ALL: &[Function] = &[
+    Function::Table(&identity_path::IdentityPath),
+    Function::Table(&profile::Profile),
+    Function::Scalar(&profile_of::ProfileOf),
+];
+
+/// The function of a name.
+pub fn named(name: &str) -> Option<Function> {
+    ALL.iter().copied().find(|function| function.signature().name == name)
+}
+
+/// The number of an identity that a user names, normalised as its namespace says; `None` if no accepted
+/// row named it.
+///
+/// # Errors
+/// `42704` if there is no such namespace.
+fn identity_named(snapshot: &Snapshot, namespace: &str, value: &str) -> Result<Option<u32>> {
+    let namespace = snapshot.catalog().namespace(namespace)?;
+    let value = namespace.identity(value);
+    let number = value.and_then(|value| snapshot.dictionary.get(namespace.id, &value));
+    Ok(number.filter(|identity| snapshot.state.graph.contains(*identity)))
+}
+
+/// Columns as the rows of a function.
+fn batch(fields: Vec<Field>, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|error| Error::internal(format!("the rows of a function do not fit: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_is_documented_and_has_a_script_that_tests_it() {
+        let mut names = std::collections::BTreeSet::new();
+        for signature in ALL.iter().map(|function| function.signature()) {
+            let name = signature.name;
+            assert!(names.insert(name), "{name} is there twice");
+            assert!(!signature.comment.is_empty() && !signature.result.is_empty(), "{name}");
+            assert!(signature.example.contains(&format!("{name}(")), "{name}");
+            assert!(signature.required_count <= signature.parameters.len(), "{name}");
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
+            let script = folder.join("functions").join(name).with_extension("slt");
+            assert!(script.is_file(), "{} is not there", script.display());
+        }
+    }
+}
