@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use crate::engine::Snapshot;
 use crate::engine::paths::{Connection, cheapest};
 use crate::error::{Error, Result};
+use crate::graph::identity_graph::LinkState;
 use crate::query::functions::{Argument, Context, Signature, TableFunction, batch, identity_named};
 use crate::query::tables::identities::time_column;
 use crate::query::tables::identity_links::dataset_lists;
