@@ -12,6 +12,7 @@
 //! and the next reader re-merges exactly those.
 
 pub mod database;
+pub mod derive;
 pub mod evidence;
 pub mod index;
 pub mod intake;
@@ -26,5 +27,6 @@ mod touched;
 mod writer;
 
 pub use crate::engine::database::{Database, Defined, Options};
+pub use crate::engine::derive::{Derive, Program};
 pub use crate::engine::load::{Load, LoadReport, Source};
 pub use crate::engine::snapshot::Snapshot;

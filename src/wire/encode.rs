@@ -19,10 +19,10 @@ use bytes::{BufMut, BytesMut};
 
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_arrow;
+use crate::query::postgres::text;
 use crate::query::postgres::types::{PgType, by_oid};
 use crate::query::session::zone::{Zone, ZoneCache};
 use crate::wire::numeric;
-use crate::wire::text;
 
 /// The most bytes of one row: lengths in the protocol are signed 32-bit, and clients hold a row whole.
 pub(crate) const ROW_BYTES_MAX: usize = 1 << 30;

@@ -79,6 +79,8 @@ pub struct RelationColumn {
     pub not_null: bool,
     /// What it is for.
     pub comment: Option<String>,
+    /// The expression that it is computed from, if it is.
+    pub generated: Option<String>,
 }
 
 /// A setting, as SHOW knows it.
@@ -154,6 +156,8 @@ const SCHEMA_OID: u32 = 0x3000_0000;
 const FUNCTION_OID: u32 = 0x4000_0000;
 const RULE_OID: u32 = 0x5000_0000;
 const ROLE_OID: u32 = 0x6000_0000;
+/// Numbers of the expressions of computed columns begin here, in the order of relations.
+pub const EXPRESSION_OID: u32 = 0x7000_0000;
 
 /// Number of the one database.
 pub const DATABASE_OID: u32 = 16_384;

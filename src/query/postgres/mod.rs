@@ -17,6 +17,8 @@ mod catalog;
 mod description;
 mod functions;
 pub mod rewrite;
+pub(crate) mod text;
+mod text_form;
 pub mod types;
 
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub use description::{
     RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source,
 };
 pub use rewrite::{Rewritten, rewrite};
+pub use text_form::{has_text_form, text_form};
 pub use types::PgType;
 
 /// Schema `pg_catalog`, to be registered under that name.

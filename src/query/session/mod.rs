@@ -14,6 +14,7 @@ mod command;
 mod copy;
 mod cursor;
 mod depth;
+pub mod derive;
 mod describe;
 mod execute;
 mod explain;

@@ -28,6 +28,7 @@ use crate::error::Result;
 use crate::model::definition::Definition;
 
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
+pub(crate) use crate::query::statements::create_dataset::expression_positions;
 pub use crate::query::statements::cursor::Cursor;
 pub use crate::query::statements::show_create::ObjectKind;
 pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};

@@ -522,8 +522,12 @@ fn column() -> impl Strategy<Value = Column> {
         Just(Role::ObservedAt),
         name().prop_map(Role::Identity),
     ];
-    (name(), column_type(), role, prop::option::of(name()))
-        .prop_map(|(name, ty, role, attribute)| Column { name, ty, role, attribute })
+    let expressions = vec!["a", "lower(\"x\") || ')' || é", "(a) -- )\n || (b)"];
+    let derived = prop::option::of(prop::sample::select(expressions));
+    let derived = derived.prop_map(|text| text.map(str::to_owned));
+    (name(), column_type(), role, prop::option::of(name()), derived).prop_map(
+        |(name, ty, role, attribute, derived)| Column { name, ty, role, attribute, derived },
+    )
 }
 
 fn dataset() -> impl Strategy<Value = Dataset> {

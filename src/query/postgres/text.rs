@@ -1,7 +1,7 @@
 //! Values as PostgreSQL writes them in text: numbers, dates, times, intervals, bytes.
 //!
-//! Each function appends to a buffer and allocates nothing. Which function a column needs is
-//! `encode`'s choice; there is no Arrow here.
+//! Each function appends to a buffer and allocates nothing. Which function a column needs is the
+//! choice of the caller, `wire` or `text_form`; there is no Arrow here.
 
 use std::fmt::Write;
 
