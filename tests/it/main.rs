@@ -8,6 +8,7 @@ mod values;
 mod against_model;
 mod bad_input;
 mod concurrency;
+mod derived;
 mod driver;
 mod recovery;
 mod wire;

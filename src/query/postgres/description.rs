@@ -156,8 +156,6 @@ const SCHEMA_OID: u32 = 0x3000_0000;
 const FUNCTION_OID: u32 = 0x4000_0000;
 const RULE_OID: u32 = 0x5000_0000;
 const ROLE_OID: u32 = 0x6000_0000;
-/// Numbers of the expressions of computed columns begin here, in the order of relations.
-pub const EXPRESSION_OID: u32 = 0x7000_0000;
 
 /// Number of the one database.
 pub const DATABASE_OID: u32 = 16_384;

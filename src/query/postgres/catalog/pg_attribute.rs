@@ -1,44 +1,21 @@
 //! `pg_attribute`: one row per column of everything in `pg_class`.
 
 use crate::query::postgres::catalog::{self, Filler, Rows};
-use crate::query::postgres::description::{Description, EXPRESSION_OID, Relation};
+use crate::query::postgres::description::{Description, Relation};
 use crate::query::postgres::types::PgType;
 
-pub(super) const ALL: &[Filler] = &[
-    Filler { schema: "pg_catalog", name: "pg_attrdef", fill: fill_expressions },
-    Filler { schema: "pg_catalog", name: "pg_attribute", fill },
-];
-
-/// The expressions of computed columns.
-fn fill_expressions(description: &Description, rows: &mut Rows) {
-    let mut next_oid = EXPRESSION_OID;
-    for relation in &description.relations {
-        for (at, column) in relation.columns.iter().enumerate() {
-            let Some(expression) = &column.generated else { continue };
-            rows.add([
-                ("oid", next_oid.into()),
-                ("adrelid", relation.oid.into()),
-                ("adnum", (at as i16 + 1).into()),
-                ("adbin", expression.into()),
-            ]);
-            next_oid += 1;
-        }
-    }
-}
+pub(super) const ALL: &[Filler] = &[Filler { schema: "pg_catalog", name: "pg_attribute", fill }];
 
 fn fill(description: &Description, rows: &mut Rows) {
     for relation in &description.relations {
         for (at, column) in relation.columns.iter().enumerate() {
-            let (name, ty) = (column.name.as_str(), column.ty);
-            let generated = column.generated.is_some();
-            add(rows, relation.oid, at, &Shape { name, ty, not_null: column.not_null, generated });
+            add(rows, relation.oid, at, &column.name, column.ty, column.not_null);
         }
         add_key(rows, relation);
     }
     for relation in catalog::RELATIONS.iter() {
         for (at, column) in relation.columns.iter().enumerate() {
-            let (name, ty, not_null) = (column.name, column.ty, column.not_null);
-            add(rows, relation.oid, at, &Shape { name, ty, not_null, generated: false });
+            add(rows, relation.oid, at, column.name, column.ty, column.not_null);
         }
     }
 }
@@ -47,21 +24,11 @@ fn fill(description: &Description, rows: &mut Rows) {
 fn add_key(rows: &mut Rows, relation: &Relation) {
     for (at, number) in relation.key_numbers().into_iter().enumerate() {
         let column = &relation.columns[number as usize - 1];
-        let (name, ty) = (column.name.as_str(), column.ty);
-        let shape = Shape { name, ty, not_null: false, generated: false };
-        add(rows, relation.index_oid(), at, &shape);
+        add(rows, relation.index_oid(), at, &column.name, column.ty, false);
     }
 }
 
-struct Shape<'a> {
-    name: &'a str,
-    ty: PgType,
-    not_null: bool,
-    generated: bool,
-}
-
-fn add(rows: &mut Rows, relation: u32, at: usize, column: &Shape<'_>) {
-    let Shape { name, ty, not_null, generated } = *column;
+fn add(rows: &mut Rows, relation: u32, at: usize, name: &str, ty: PgType, not_null: bool) {
     let Some(entry) = ty.entry() else { return };
     rows.add([
         ("attrelid", relation.into()),
@@ -77,8 +44,6 @@ fn add(rows: &mut Rows, relation: u32, at: usize, column: &Shape<'_>) {
         ("attalign", entry.align.into()),
         ("attstorage", entry.storage.into()),
         ("attnotnull", not_null.into()),
-        ("atthasdef", generated.into()),
-        ("attgenerated", if generated { "s" } else { "" }.into()),
         ("attislocal", true.into()),
         ("attcollation", entry.collation.into()),
     ]);

@@ -13,7 +13,7 @@ const TYPE: &[&[super::Kind]] = &[&[Int, Int]];
 
 pub(super) const ALL: &[Function] = &[
     Function::new("format_type", TYPE, "text", format_type).takes_nulls().pure(),
-    Function::new("pg_get_expr", &[&[Text, Int], &[Text, Int, Bool]], "text", expression),
+    Function::new("pg_get_expr", &[&[Text, Int], &[Text, Int, Bool]], "text", unknown),
     Function::new("pg_get_viewdef", &[&[Object], &[Object, Any]], "text", view),
     Function::new("pg_get_indexdef", &[&[Int], &[Int, Int, Bool]], "text", index),
     Function::new("pg_get_constraintdef", OID_PRETTY, "text", constraint),
@@ -45,11 +45,6 @@ pub(super) const ALL: &[Function] = &[
     Function::new("_pg_numeric_scale", TYPE, "int4", |it| digits(it, 2)).pure(),
     Function::new("_pg_datetime_precision", TYPE, "int4", second_digits).pure(),
 ];
-
-/// Expressions are kept as they were written.
-fn expression(call: &Call<'_>) -> Result<Value> {
-    Ok(call.argument(0).clone())
-}
 
 fn unknown(_: &Call<'_>) -> Result<Value> {
     Ok(Value::Null)

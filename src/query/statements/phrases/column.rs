@@ -123,7 +123,7 @@ fn refuse_constraint(cursor: &Cursor<'_>) -> Result<()> {
         Some(words) => {
             let message = format!("{} is not supported in a dataset", words.join(" "));
             Err(Error::unsupported(message)
-                .hint("a column has a type, then IDENTITY, EVENT ID, OBSERVED AT, ATTRIBUTE or AS (expression)")
+                .hint("a column has a type, then IDENTITY, EVENT ID, OBSERVED AT or ATTRIBUTE")
                 .at(cursor.position()))
         }
     }
