@@ -58,6 +58,8 @@ impl SqlState {
     pub const INSUFFICIENT_PRIVILEGE: Self = Self("42501");
     /// `42601`: syntax error.
     pub const SYNTAX_ERROR: Self = Self("42601");
+    /// `428C9`: a value for a column that is always computed.
+    pub const GENERATED_ALWAYS: Self = Self("428C9");
     /// `42602`: a name that is none.
     pub const INVALID_NAME: Self = Self("42602");
     /// `42701`: a column is there twice.
@@ -84,6 +86,8 @@ impl SqlState {
     pub const UNDEFINED_PARAMETER: Self = Self("42P02");
     /// `42P07`: a table of that name exists.
     pub const DUPLICATE_TABLE: Self = Self("42P07");
+    /// `42P10`: a column that cannot be meant here.
+    pub const INVALID_COLUMN_REFERENCE: Self = Self("42P10");
     /// `42P16`: a definition that cannot be.
     pub const INVALID_TABLE_DEFINITION: Self = Self("42P16");
     /// `42P17`: an object definition that cannot be.

@@ -53,7 +53,7 @@ pub fn run(command: &Command, config: &Config) -> Result<()> {
 /// Opens the store. Half of the memory is for what the engine caches, half for queries.
 fn open(config: &Config) -> Result<Arc<Database>> {
     let cache_bytes = config.memory_limit_bytes / 2;
-    Database::open(Options { cache_bytes, ..Options::at(config.data.as_ref())? })
+    crate::query::open(Options { cache_bytes, ..Options::at(config.data.as_ref())? })
 }
 
 fn sessions(database: &Arc<Database>, config: &Config) -> Arc<Server> {

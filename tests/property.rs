@@ -43,6 +43,7 @@ fn dataset(id: u32, name: &str, replace: bool, columns: &[(&str, &str, ColumnTyp
             namespace => Role::Identity(namespace.to_owned()),
         },
         attribute: None,
+        derived: None,
     };
     let upsert = if replace { Upsert::Replace } else { Upsert::Patch };
     Dataset {

@@ -315,6 +315,12 @@ impl Catalog {
                     }
                     return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
                 }
+                if column.is_derived() {
+                    let message = format!("computed column \"{}\" cannot be added", column.name);
+                    return Err(Error::unsupported(message)
+                        .detail("the rows taken in so far have no value of it, and are not computed again")
+                        .hint("create another dataset with it, and load the rows there"));
+                }
                 if matches!(column.role, Role::ObservedAt | Role::EventId) {
                     return Err(Error::unsupported(format!(
                         "column \"{}\" cannot be added as OBSERVED AT or EVENT ID",

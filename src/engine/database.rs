@@ -12,6 +12,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
+use crate::engine::derive::Derivations;
 use crate::engine::intake::EventIds;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
@@ -132,6 +133,7 @@ pub struct Database {
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     next_ingest_id: AtomicI64,
     views: ProfileViews,
+    derivations: Derivations,
 }
 
 impl Database {
@@ -151,6 +153,7 @@ impl Database {
             writer: Mutex::new(Some(thread)),
             next_ingest_id,
             views: ProfileViews::default(),
+            derivations: Derivations::default(),
         }))
     }
 
@@ -162,9 +165,23 @@ impl Database {
     /// Changes the catalog; returns when the change is durable and visible.
     ///
     /// # Errors
-    /// What `Catalog::apply` refuses, or what the disk says.
+    /// What `Catalog::apply` refuses, what is wrong with the expression of a computed column, or what
+    /// the disk says.
     pub fn define(&self, definition: Definition) -> Result<Defined> {
+        if self.is_new_dataset(&definition) {
+            self.derivations.check(&definition)?;
+        }
         self.ask(|reply| Request::Define(definition, reply))
+    }
+
+    /// Whether a definition would create a dataset of a name that is not taken.
+    pub fn is_new_dataset(&self, definition: &Definition) -> bool {
+        match definition {
+            Definition::CreateDataset { name, .. } => {
+                !self.snapshot().catalog().datasets.contains_key(name)
+            }
+            _ => false,
+        }
     }
 
     /// Commits rows; gives how many of the dataset's were accepted.
@@ -231,6 +248,10 @@ impl Database {
     /// The time, as the engine sees it.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.shared.clock
+    }
+
+    pub(crate) fn derivations(&self) -> &Derivations {
+        &self.derivations
     }
 
     pub(crate) fn views(&self) -> &ProfileViews {

@@ -146,6 +146,7 @@ mod tests {
             name: name.to_owned(),
             ty: ColumnType::Text,
             attribute: None,
+            derived: None,
             role: Role::Identity(name.to_owned()),
         };
         database.define(namespace("crm")).unwrap();

@@ -16,6 +16,7 @@ use hashbrown::{DefaultHashBuilder, HashSet};
 use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
+use crate::engine::derive::{DERIVED_IDENTITY, Programs, derive};
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
 use crate::model::dataset::Dataset;
@@ -36,6 +37,7 @@ pub struct Intake {
     dataset: Arc<Dataset>,
     /// For each identity column: its position and namespace.
     identities: Vec<(usize, Namespace)>,
+    programs: Programs,
     dictionary: Arc<Dictionary>,
     stored: SchemaRef,
 }
@@ -70,12 +72,13 @@ pub fn stored_schema(dataset: &Dataset) -> SchemaRef {
 }
 
 impl Intake {
-    /// Prepares to take rows of a dataset in.
+    /// Prepares to take rows of a dataset in; `programs` are those of its computed columns.
     ///
     /// # Errors
     /// `42704` if a namespace is gone.
-    pub fn new(
+    pub(crate) fn new(
         dataset: &Arc<Dataset>,
+        programs: Programs,
         catalog: &Catalog,
         dictionary: &Arc<Dictionary>,
     ) -> Result<Self> {
@@ -86,6 +89,7 @@ impl Intake {
         Ok(Self {
             dataset: Arc::clone(dataset),
             identities,
+            programs,
             dictionary: Arc::clone(dictionary),
             stored: stored_schema(dataset),
         })
@@ -96,15 +100,23 @@ impl Intake {
         &self.stored
     }
 
-    /// Takes a batch of the declared columns in.
+    /// Takes a batch of the declared columns in; what it has in computed ones does not count.
     ///
     /// # Errors
     /// `54000` if the store holds as many identities as it can.
     pub fn take(&self, batch: &RecordBatch) -> Result<Taken> {
+        let derived = derive(batch, &self.dataset, &self.programs, &self.identities)?;
+        let batch = &derived.batch;
         let numbers = self.numbers(batch)?;
         let mut columns = batch.columns().to_vec();
         columns.extend(numbers.iter().map(|column| Arc::new(column.clone()) as ArrayRef));
-        let refused = self.refused(&numbers, batch.num_rows());
+        let mut refused = self.refused(&numbers, batch.num_rows());
+        if !derived.faults.is_empty() {
+            refused.retain(|(row, ..)| !derived.faults.contains_key(row));
+            let faults = derived.faults.into_iter();
+            refused.extend(faults.map(|(row, message)| (row, DERIVED_IDENTITY, message)));
+            refused.sort_unstable_by_key(|(row, ..)| *row);
+        }
         let batch = RecordBatch::try_new(Arc::clone(&self.stored), columns)
             .map_err(|error| Error::internal(error.to_string()))?;
         keep(batch, refused)

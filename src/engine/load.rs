@@ -83,7 +83,8 @@ impl Database {
         // Two loads of one event dataset take turns: each must know what the other accepted.
         let _turn = events.as_ref().map(|events| events.turn.lock());
         let ingest_id = self.next_ingest_id();
-        let intake = Intake::new(&dataset, snapshot.catalog(), self.dictionary())?;
+        let programs = self.derivations().programs(&dataset)?;
+        let intake = Intake::new(&dataset, programs, snapshot.catalog(), self.dictionary())?;
         let rows = Run::new(self.files(), dataset.id, Arc::clone(intake.schema()));
         let rejects = Run::new(self.files(), REJECTS, rejects_schema());
         let started_at = self.clock().now_micros();
@@ -130,7 +131,8 @@ impl Database {
 
 /// The columns that a source may fill.
 fn target(dataset: &Dataset, listed: Option<&[String]>) -> Result<Target> {
-    let all = dataset.columns.iter().map(|column| (column.name.clone(), column.ty.clone()));
+    let given = dataset.given_columns();
+    let all = given.map(|(_, column)| (column.name.clone(), column.ty.clone()));
     let Some(names) = listed else {
         return Ok(Target { columns: all.collect(), listed: false });
     };
@@ -141,6 +143,7 @@ fn target(dataset: &Dataset, listed: Option<&[String]>) -> Result<Target> {
                 format!("column \"{name}\" of dataset \"{}\" does not exist", dataset.name);
             return Err(Error::new(SqlState::UNDEFINED_COLUMN, message));
         };
+        dataset.check_given(at)?;
         if columns.iter().any(|(known, _)| known == name) {
             let message = format!("column \"{name}\" specified more than once");
             return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
@@ -368,14 +371,15 @@ impl Drop for FinishedRun {
 
 impl Database {
     /// Takes rows in as one commit, all or nothing: a bad row is an error (spec 2).
-    /// `batch` has the declared columns in order.
+    /// `batch` has the declared columns in order; what it has in computed ones does not count.
     ///
     /// # Errors
     /// `42P01`, `23514` for a row that may not be accepted, `40001` if the dataset changed meanwhile.
     pub fn insert(&self, dataset: &str, batch: &RecordBatch) -> Result<u64> {
         let snapshot = self.snapshot();
         let dataset = Arc::new(snapshot.catalog().dataset(dataset)?.clone());
-        let intake = Intake::new(&dataset, snapshot.catalog(), self.dictionary())?;
+        let programs = self.derivations().programs(&dataset)?;
+        let intake = Intake::new(&dataset, programs, snapshot.catalog(), self.dictionary())?;
         let taken = intake.take(batch)?;
         if let Some((row, code, message)) = taken.refused.into_iter().next() {
             let summary = format!("row {} of INSERT into \"{}\" is refused", row + 1, dataset.name);

@@ -14,6 +14,7 @@
 pub mod database;
 pub mod decide;
 mod deletion;
+pub mod derive;
 pub mod evidence;
 pub mod index;
 pub mod intake;
@@ -29,5 +30,6 @@ mod touched;
 mod writer;
 
 pub use crate::engine::database::{Database, Defined, Options};
+pub use crate::engine::derive::{Derive, Program};
 pub use crate::engine::load::{Load, LoadReport, Source};
 pub use crate::engine::snapshot::Snapshot;

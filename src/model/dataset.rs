@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, SqlState};
 use crate::model::column::ColumnType;
+use crate::model::definition::Definition;
 use crate::model::names::{RESERVED_COLUMNS, RESERVED_TABLES, check_name, quote_name};
 
 /// The most columns of a dataset, as in PostgreSQL.
@@ -50,12 +51,41 @@ pub struct Column {
     pub role: Role,
     /// Its name in the union of attributes, if another.
     pub attribute: Option<String>,
+    /// The SQL expression that its values are computed from, as written, if they are not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derived: Option<String>,
 }
 
 impl Column {
     /// Its name in the union of attributes (or of event columns).
     pub fn attribute_name(&self) -> &str {
         self.attribute.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether its values are computed from the other columns, so that nobody may give them.
+    pub fn is_derived(&self) -> bool {
+        self.derived.is_some()
+    }
+
+    /// Checks what can only be if values are given, or only if they are computed.
+    fn check_derived(&self) -> Result<()> {
+        if !self.is_derived() {
+            return Ok(());
+        }
+        if !matches!(self.role, Role::Identity(_)) {
+            let message =
+                format!("column \"{}\" cannot be computed: only identities can", self.name);
+            return Err(Error::unsupported(message)
+                .hint("mark it as one: name TEXT IDENTITY namespace AS (expression)"));
+        }
+        if self.ty != ColumnType::Text {
+            let message = format!(
+                "computed identity column \"{}\" cannot have type {}: use TEXT",
+                self.name, self.ty
+            );
+            return Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message));
+        }
+        Ok(())
     }
 }
 
@@ -95,6 +125,14 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The dataset that a `CREATE DATASET` describes, with no number and the default settings; `None`
+    /// of any other definition.
+    pub fn of_definition(definition: &Definition) -> Option<Self> {
+        let Definition::CreateDataset { name, kind, columns, .. } = definition else { return None };
+        let (name, columns) = (name.clone(), columns.clone());
+        Some(Self { id: 0, name, kind: *kind, columns, options: DatasetOptions::default() })
+    }
+
     /// Checks everything about a dataset that needs no other definition.
     ///
     /// # Errors
@@ -151,6 +189,7 @@ impl Dataset {
                 )));
             }
         }
+        column.check_derived()?;
         let wrong = |message: String| Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message));
         match (&column.role, &column.ty) {
             (Role::Identity(_), ColumnType::Text | ColumnType::BigInt | ColumnType::Integer) => {}
@@ -206,6 +245,30 @@ impl Dataset {
         self.columns.iter().position(|column| column.role == Role::EventId)
     }
 
+    /// Columns whose values are given, with their position: all that are not computed.
+    pub fn given_columns(&self) -> impl Iterator<Item = (usize, &Column)> {
+        self.columns.iter().enumerate().filter(|(_, column)| !column.is_derived())
+    }
+
+    /// Refuses a column that cannot be read from files.
+    ///
+    /// # Errors
+    /// `42P10` if it is computed.
+    pub fn check_given(&self, at: usize) -> Result<()> {
+        if !self.columns[at].is_derived() {
+            return Ok(());
+        }
+        let message = format!("column \"{}\" is a generated column", self.columns[at].name);
+        Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message)
+            .detail("Generated columns cannot be used in COPY."))
+    }
+
+    /// Columns whose values are computed, with their position and expression.
+    pub fn derived_columns(&self) -> impl Iterator<Item = (usize, &str)> {
+        let all = self.columns.iter().enumerate();
+        all.filter_map(|(at, column)| Some((at, column.derived.as_deref()?)))
+    }
+
     /// Position of a column by its name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
@@ -249,6 +312,9 @@ impl fmt::Display for Column {
             Role::Identity(namespace) => write!(f, " IDENTITY {}", quote_name(namespace))?,
             Role::EventId => f.write_str(" EVENT ID")?,
             Role::ObservedAt => f.write_str(" OBSERVED AT")?,
+        }
+        if let Some(expression) = &self.derived {
+            write!(f, " AS ({expression})")?;
         }
         match &self.attribute {
             Some(name) => write!(f, " ATTRIBUTE {}", quote_name(name)),

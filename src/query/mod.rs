@@ -15,3 +15,5 @@ pub mod session;
 pub mod statements;
 pub mod tables;
 pub mod ties;
+
+pub use crate::query::session::derive::open;

@@ -3,7 +3,7 @@
 //! The life of a connection: [`serve()`] accepts a socket; `startup` reads who it is and opens a session;
 //! `connection` then takes one request after the other (`messages`) to `simple` or `extended`. What a
 //! statement gives is made on the computation runtime by `produce`, which encodes batches into chunks
-//! of messages (`encode`, with `text` and `numeric` for the values) and hands them over a channel
+//! of messages (`encode`, with `numeric` and `postgres::text` for the values) and hands them over a channel
 //! with few places, so that a client that reads slowly slows its query and nothing else. `vigil` watches
 //! meanwhile for whatever ends a statement early: a cancel request, a time limit, a client that is gone,
 //! a server that stops. `copy` carries rows the other way, `decode` reads parameters.

@@ -11,6 +11,7 @@ mod against_model;
 mod bad_input;
 mod concurrency;
 mod deletion;
+mod derived;
 mod driver;
 mod functions;
 mod lineage;

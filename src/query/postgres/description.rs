@@ -79,6 +79,8 @@ pub struct RelationColumn {
     pub not_null: bool,
     /// What it is for.
     pub comment: Option<String>,
+    /// The expression that it is computed from, if it is.
+    pub generated: Option<String>,
 }
 
 /// A setting, as SHOW knows it.

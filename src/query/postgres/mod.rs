@@ -19,6 +19,7 @@ mod functions;
 pub mod rewrite;
 pub(crate) mod text;
 pub(crate) mod text_form;
+mod text_function;
 pub mod types;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use description::{
     RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source,
 };
 pub use rewrite::{Rewritten, rewrite};
+pub use text_function::{has_text_form, text_form};
 pub use types::PgType;
 
 /// Schema `pg_catalog`, to be registered under that name.

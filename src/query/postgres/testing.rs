@@ -32,7 +32,7 @@ pub(super) fn source() -> Arc<dyn Source> {
 }
 
 fn column(name: &str, ty: PgType) -> RelationColumn {
-    RelationColumn { name: name.to_owned(), ty, not_null: false, comment: None }
+    RelationColumn { name: name.to_owned(), ty, not_null: false, comment: None, generated: None }
 }
 
 fn relation(oid: u32, schema: &str, name: &str, columns: Vec<RelationColumn>) -> Relation {

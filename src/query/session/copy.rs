@@ -61,17 +61,18 @@ pub(super) async fn run(
     }
 }
 
-/// How many columns the rows have; checks dataset and columns before any data is asked for.
+/// How many columns the rows have, computed ones aside; checks dataset and columns before any data is asked for.
 fn columns(session: &Arc<Inner>, statement: &CopyFrom) -> Result<usize> {
     let snapshot = session.snapshot();
     let dataset = snapshot.catalog().dataset(&statement.dataset)?;
-    let Some(columns) = &statement.columns else { return Ok(dataset.columns.len()) };
+    let Some(columns) = &statement.columns else { return Ok(dataset.given_columns().count()) };
     for (at, column) in columns.iter().enumerate() {
-        if dataset.column(column).is_none() {
+        let Some(place) = dataset.column(column) else {
             let message =
                 format!("column \"{column}\" of dataset \"{}\" does not exist", dataset.name);
             return Err(Error::new(SqlState::UNDEFINED_COLUMN, message));
-        }
+        };
+        dataset.check_given(place)?;
         if columns[..at].contains(column) {
             let message = format!("column \"{column}\" specified more than once");
             return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));

@@ -19,7 +19,7 @@ use crate::query::postgres::{
 };
 use crate::query::session::settings::Known;
 use crate::query::session::{Inner, SessionInfo};
-use crate::query::tables::provider::{COMMENT, KEY, SCHEMAS};
+use crate::query::tables::provider::{COMMENT, GENERATED, KEY, SCHEMAS};
 use crate::query::tables::{Directory, SessionRow};
 
 /// Describes what one session sees.
@@ -185,6 +185,7 @@ fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvi
         ty: PgType::of_field(field),
         not_null: !field.is_nullable(),
         comment: field.metadata().get(COMMENT).cloned(),
+        generated: field.metadata().get(GENERATED).cloned(),
     });
     let key = schema.metadata().get(KEY).map_or("", String::as_str);
     let rows = table.statistics().and_then(|found| found.num_rows.get_value().copied());

@@ -15,8 +15,8 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, copy, cursor, decide, delete, explain, explain_profile, insert,
-    show,
+    Inner, Kept, Notice, Outcome, copy, cursor, decide, delete, derive, explain, explain_profile,
+    insert, show,
 };
 use crate::query::statements::Parsed;
 
@@ -55,7 +55,7 @@ pub(super) async fn execute(
             let Body::Delete(planned) = &planned.body else { return Err(no_plan()) };
             delete::run(session, gate, planned, values, &prepared.sql).await
         }
-        Command::Ours(parsed) => ours(session, gate, parsed).await,
+        Command::Ours(parsed) => ours(session, gate, parsed, &prepared.sql).await,
         Command::Prepare(statement) => prepare_statement(session, statement).await,
         Command::Execute { name, arguments } => {
             execute_statement(session, gate, name, arguments.as_deref()).await
@@ -178,10 +178,18 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
 }
 
-async fn ours(session: &Arc<Inner>, gate: &Arc<CommitGate>, parsed: &Parsed) -> Result<Outcome> {
+async fn ours(
+    session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
+    parsed: &Parsed,
+    sql: &str,
+) -> Result<Outcome> {
     match parsed {
         Parsed::Define(definition) => {
             session.transaction.lock().check_may_write(parsed.tag())?;
+            if session.server.database.is_new_dataset(definition) {
+                derive::check(definition, sql)?;
+            }
             gate.commit()?;
             let database = Arc::clone(&session.server.database);
             let definition = definition.clone();

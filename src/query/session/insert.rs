@@ -55,7 +55,8 @@ pub(super) async fn plan(
     let Some(source) = &insert.source else {
         return Err(Error::unsupported("INSERT ... DEFAULT VALUES is not supported"));
     };
-    let named = places(&insert.columns, dataset, sql)?;
+    let named = places(&insert.columns, dataset, source, sql)?;
+    check_given(source, &named, dataset)?;
     let (source, declared) = typed_source(source, &named, dataset, declared);
     let query = prepare::plan_query(session, &source, sql, &declared).await?;
     let count = query.schema.fields().len();
@@ -121,10 +122,19 @@ fn folded(ident: &Ident) -> String {
     }
 }
 
-/// The dataset's columns that a list names; all of them without one.
-fn places(listed: &[ObjectName], dataset: &Dataset, sql: &str) -> Result<Vec<usize>> {
+/// The dataset's columns that a list names. Without one, all whose values are given; or all, if there
+/// are values for all, which must be DEFAULT then where they are computed.
+fn places(
+    listed: &[ObjectName],
+    dataset: &Dataset,
+    source: &Query,
+    sql: &str,
+) -> Result<Vec<usize>> {
     if listed.is_empty() {
-        return Ok((0..dataset.columns.len()).collect());
+        let given: Vec<usize> = dataset.given_columns().map(|(at, _)| at).collect();
+        let width = rows_of(source).iter().map(|row| row.len()).max();
+        let all = width == Some(dataset.columns.len());
+        return Ok(if all { (0..dataset.columns.len()).collect() } else { given });
     }
     let mut places = Vec::with_capacity(listed.len());
     for name in listed {
@@ -145,6 +155,30 @@ fn places(listed: &[ObjectName], dataset: &Dataset, sql: &str) -> Result<Vec<usi
         places.push(place);
     }
     Ok(places)
+}
+
+/// The rows of VALUES; none of another source.
+fn rows_of(source: &Query) -> Vec<&[Expr]> {
+    match source.body.as_ref() {
+        SetExpr::Values(values) => values.rows.iter().map(|row| row.content.as_slice()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Refuses values for computed columns.
+fn check_given(source: &Query, places: &[usize], dataset: &Dataset) -> Result<()> {
+    let rows = rows_of(source);
+    for (at, place) in places.iter().enumerate() {
+        let column = &dataset.columns[*place];
+        let given = rows.iter().filter_map(|row| row.get(at)).any(|value| !is_default(value));
+        if column.is_derived() && (given || rows.is_empty()) {
+            let name = &column.name;
+            let message = format!("cannot insert a non-DEFAULT value into column \"{name}\"");
+            return Err(Error::new(SqlState::GENERATED_ALWAYS, message)
+                .detail(format!("Column \"{name}\" is a generated column.")));
+        }
+    }
+    Ok(())
 }
 
 /// The source with DEFAULT as null, and the types that its parameters take from their columns.

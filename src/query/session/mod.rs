@@ -16,6 +16,7 @@ mod cursor;
 mod decide;
 mod delete;
 mod depth;
+pub mod derive;
 mod describe;
 mod execute;
 mod explain;

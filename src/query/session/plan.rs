@@ -116,6 +116,11 @@ impl Planner<'_> {
 }
 
 impl PlannedQuery {
+    /// The plan before it is optimised.
+    pub(super) fn into_analysed(self) -> LogicalPlan {
+        self.analysed
+    }
+
     /// The plan of one execution, with its parameters in place.
     ///
     /// # Errors

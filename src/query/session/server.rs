@@ -21,6 +21,7 @@ use crate::env::random::random_u64;
 use crate::env::threads::{STACK_BYTES, parallelism};
 use crate::error::{Error, Result};
 use crate::query::session::Session;
+use crate::query::session::derive::Deriver;
 
 /// What a server may do.
 #[derive(Debug, Default)]
@@ -106,6 +107,7 @@ impl Server {
         }
         let environment = environment.build_arc().expect("nothing in it can fail to start");
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        database.derive_with(Arc::new(Deriver));
         Arc::new(Self {
             database,
             copy_directories: settings.copy_directories,

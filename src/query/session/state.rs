@@ -7,13 +7,16 @@ use std::sync::{Arc, LazyLock, Weak};
 
 use async_trait::async_trait;
 use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableFunction,
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider, TableFunction, TableProvider,
 };
 use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::prelude::SessionConfig;
 
 use crate::env::threads::parallelism;
+use crate::error::Result;
 use crate::query::aggregates;
+use crate::query::error::from_datafusion;
 use crate::query::functions;
 use crate::query::policy_functions;
 use crate::query::postgres::{
@@ -61,17 +64,15 @@ impl Planning {
         };
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(database_name.to_owned(), Arc::new(catalog));
-        let mut builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone())
+        let builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone())
             .with_config(config(database_name))
             .with_runtime_env(Arc::clone(&server.environment))
             .with_catalog_list(Arc::new(catalogs))
             .with_analyzer_rule(ties)
             .with_query_planner(Arc::new(functions::execution::Planner))
             .with_relation_planners(vec![Arc::new(relations)]);
-        let scalar = scalar_functions(Arc::clone(&source)).into_iter().map(Arc::new);
-        builder.scalar_functions().get_or_insert_default().extend(scalar.chain(own));
-        let ours = aggregates::all().into_iter().map(Arc::new);
-        builder.aggregate_functions().get_or_insert_default().extend(ours);
+        let mut builder = with_functions(builder, &source);
+        builder.scalar_functions().get_or_insert_default().extend(own);
         for (name, function) in table_functions(Arc::clone(&source)).into_iter().chain(of_policies)
         {
             let function = Arc::new(TableFunction::new(name.clone(), function));
@@ -80,6 +81,40 @@ impl Planning {
         let state = builder.build();
         Self { context: state.task_ctx(), state, source }
     }
+}
+
+/// A state in which one table exists, with the functions that a session has.
+///
+/// # Errors
+/// What registering the table says.
+pub(super) fn of_table(
+    name: &str,
+    table: Arc<dyn TableProvider>,
+    source: &Arc<dyn Source>,
+) -> Result<SessionState> {
+    let schema = MemorySchemaProvider::new();
+    let catalog = MemoryCatalogProvider::new();
+    schema
+        .register_table(name.to_owned(), table)
+        .and_then(|_| catalog.register_schema("public", Arc::new(schema)))
+        .map_err(|error| from_datafusion(&error, ""))?;
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(String::new(), Arc::new(catalog));
+    let builder = SessionStateBuilder::new_from_existing(TEMPLATE.clone());
+    let builder = builder.with_config(config("")).with_catalog_list(Arc::new(catalogs));
+    Ok(with_functions(builder, source).build())
+}
+
+/// Adds PostgreSQL's functions and the strategies.
+fn with_functions(
+    mut builder: SessionStateBuilder,
+    source: &Arc<dyn Source>,
+) -> SessionStateBuilder {
+    let scalar = scalar_functions(Arc::clone(source)).into_iter().map(Arc::new);
+    builder.scalar_functions().get_or_insert_default().extend(scalar);
+    let ours = aggregates::all().into_iter().map(Arc::new);
+    builder.aggregate_functions().get_or_insert_default().extend(ours);
+    builder
 }
 
 fn config(database_name: &str) -> SessionConfig {

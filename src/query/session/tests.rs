@@ -6,6 +6,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::engine::{Database, Options};
 use crate::error::SqlState;
+use crate::query::session::derive::EXPRESSION_BYTES_MAX;
 use crate::query::session::insert::INSERT_ROWS_MAX;
 use crate::query::session::{Kept, STATEMENTS_MAX, Server, Session, Settings};
 
@@ -65,6 +66,18 @@ async fn scripts_stop_at_the_first_error() {
         "0A000 COPY FROM STDIN needs a client that sends the rows",
     )
     .await;
+}
+
+#[tokio::test]
+async fn an_expression_has_a_limit() {
+    let session = session();
+    check(&session, "CREATE NAMESPACE k", "CREATE NAMESPACE").await;
+    let create = |length: usize| {
+        format!("CREATE DATASET d (a TEXT, IDENTITY k AS (a || '{}'))", "x".repeat(length - 7))
+    };
+    let error = format!("54000 an expression can have at most {EXPRESSION_BYTES_MAX} bytes");
+    check(&session, &create(EXPRESSION_BYTES_MAX + 1), &error).await;
+    check(&session, &create(EXPRESSION_BYTES_MAX), "CREATE DATASET").await;
 }
 
 #[tokio::test]

@@ -47,6 +47,6 @@ fn changes(cursor: &mut Cursor<'_>) -> Result<Vec<DatasetChange>> {
     cursor.expect_keyword("ADD")?;
     cursor.optional_keywords(&["COLUMN"]);
     let existence = if_not_exists(cursor);
-    let column = column(cursor)?;
+    let (column, _) = column(cursor)?;
     Ok(vec![DatasetChange::AddColumn { column, existence }])
 }

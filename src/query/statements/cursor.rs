@@ -78,6 +78,38 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    /// Whether this keyword, in upper case, comes after so many other tokens.
+    pub fn keyword_follows(&self, ahead: usize, keyword: &str) -> bool {
+        self.peek(ahead).and_then(bare_word).is_some_and(|word| is(word, keyword))
+    }
+
+    /// Takes a pair of parentheses with what is in it; gives the text between, without what is
+    /// white space or comment at its ends, and the 1-based character at which it starts.
+    ///
+    /// # Errors
+    /// `42601` if there is no pair, or nothing in it.
+    pub fn parenthesized_text(&mut self) -> Result<(&'a str, usize)> {
+        self.expect(&Token::LParen)?;
+        let first = self.next;
+        let mut open = 1;
+        while open > 0 {
+            match self.peek(0) {
+                Some(Token::LParen) => open += 1,
+                Some(Token::RParen) => open -= 1,
+                Some(_) => {}
+                None => return Err(self.unexpected()),
+            }
+            self.next += 1;
+        }
+        let end = self.next - 1;
+        if end == first {
+            self.next = end;
+            return Err(self.unexpected());
+        }
+        let (start, position) = (self.lexemes[first].bytes.start, self.lexemes[first].position);
+        Ok((&self.text[start..self.lexemes[end - 1].bytes.end], position))
+    }
+
     /// Takes these keywords if all of them come next.
     pub fn optional_keywords(&mut self, keywords: &[&str]) -> bool {
         let found = self.at_keywords(keywords);
@@ -356,6 +388,16 @@ mod tests {
         check("é\r\n  ü", second, "42601 syntax error at or near \"ü\" @6");
         check("é -- ü\n", second, "42601 syntax error at end of input @8");
         check("a /* é\n */ 'x\ny'", second, "42601 syntax error at or near \"'x\ny'\" @12");
+    }
+
+    #[test]
+    fn parenthesized_texts_stay_as_they_are() {
+        let text = |text, expected| check(text, Cursor::parenthesized_text, expected);
+        text("( a || ')' ) b", "(\"a || ')'\", 3)");
+        text("(f((1), \"(\") -- )\n + é /* ( */) x", "(\"f((1), \\\"(\\\") -- )\\n + é\", 2)");
+        text("()", "42601 syntax error at or near \")\" @2");
+        text("((a)", "42601 syntax error at end of input @5");
+        text("a", "42601 syntax error at or near \"a\" @1");
     }
 
     #[test]

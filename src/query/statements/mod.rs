@@ -35,6 +35,7 @@ use crate::model::decision::DecisionKind;
 use crate::model::definition::Definition;
 
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
+pub(crate) use crate::query::statements::create_dataset::expression_positions;
 pub use crate::query::statements::cursor::Cursor;
 pub use crate::query::statements::explain_profile::ExplainProfile;
 pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};

@@ -387,6 +387,18 @@ fn statements_of_later_versions_are_recognised() {
 }
 
 #[test]
+fn computed_identities_have_three_notations() {
+    let long = "CREATE DATASET a (b TEXT, k TEXT IDENTITY k AS (lower(b)))";
+    same(long, "CREATE DATASET a (b TEXT, IDENTITY K AS ( lower(b) ) STORED)");
+    same(
+        long,
+        "CREATE DATASET a (b TEXT, k TEXT GENERATED ALWAYS AS (lower(b)) STORED IDENTITY k)",
+    );
+    check("CREATE DATASET a (IDENTITY k AS b)", "42601 syntax error at or near \"b\" @33");
+    assert_eq!(expression_positions(long).unwrap(), [49]);
+}
+
+#[test]
 fn errors_of_choice_list_the_choices() {
     let hint =
         |text: &str| parse(text).unwrap_err().get_hint().map(str::to_owned).unwrap_or_default();
@@ -522,8 +534,12 @@ fn column() -> impl Strategy<Value = Column> {
         Just(Role::ObservedAt),
         name().prop_map(Role::Identity),
     ];
-    (name(), column_type(), role, prop::option::of(name()))
-        .prop_map(|(name, ty, role, attribute)| Column { name, ty, role, attribute })
+    let expressions = vec!["a", "lower(\"x\") || ')' || é", "(a) -- )\n || (b)"];
+    let derived = prop::option::of(prop::sample::select(expressions));
+    let derived = derived.prop_map(|text| text.map(str::to_owned));
+    (name(), column_type(), role, prop::option::of(name()), derived).prop_map(
+        |(name, ty, role, attribute, derived)| Column { name, ty, role, attribute, derived },
+    )
 }
 
 fn dataset() -> impl Strategy<Value = Dataset> {

@@ -8,6 +8,7 @@ use crate::engine::Snapshot;
 use crate::error::Result;
 use crate::model::dataset::{DatasetKind, Role};
 use crate::query::tables::part_rows::{PartRows, Shown};
+use crate::query::tables::provider::GENERATED;
 use crate::query::tables::{Binding, RowGroup, VirtualTable, column};
 use crate::storage::part::FRAGMENT_ID;
 
@@ -26,11 +27,18 @@ impl VirtualTable for DatasetTable {
         let fields = dataset.columns.iter().map(|declared| {
             let comment = match &declared.role {
                 Role::Value => declared.attribute_name().to_owned(),
+                Role::Identity(namespace) if declared.is_derived() => {
+                    format!("identity of namespace {namespace}, computed from the row")
+                }
                 Role::Identity(namespace) => format!("identity of namespace {namespace}"),
                 Role::EventId => "event id".to_owned(),
                 Role::ObservedAt => "the source's time of the row".to_owned(),
             };
-            column(&declared.name, declared.ty.to_arrow(), true, &comment)
+            let mut field = column(&declared.name, declared.ty.to_arrow(), true, &comment);
+            if let Some(expression) = &declared.derived {
+                field.metadata_mut().insert(GENERATED.to_owned(), expression.clone());
+            }
+            field
         });
         let mut fields: Vec<_> = fields.collect();
         if self.with_fragment_ids {

@@ -21,6 +21,9 @@ use crate::query::tables::{Binding, VirtualTable, fixed};
 /// Key of the metadata of schemas and fields that holds a comment.
 pub const COMMENT: &str = "comment";
 
+/// Key of the metadata of fields that holds the expression of a computed column.
+pub const GENERATED: &str = "generated";
+
 /// Key of the metadata of schemas that holds the names of the columns that identify a row.
 pub const KEY: &str = "key";
 

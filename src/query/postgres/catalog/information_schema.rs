@@ -118,14 +118,17 @@ fn fill_views(description: &Description, rows: &mut Rows) {
 fn fill_columns(description: &Description, rows: &mut Rows) {
     for relation in &description.relations {
         for (at, column) in relation.columns.iter().enumerate() {
-            let shape = Shape { name: &column.name, ty: column.ty, not_null: column.not_null };
+            let generated = column.generated.as_deref();
+            let (name, ty, not_null) = (column.name.as_str(), column.ty, column.not_null);
+            let shape = Shape { name, ty, not_null, generated };
             let place = (relation.schema.as_str(), relation.name.as_str());
             add_column(rows, &description.database, place, at, &shape, !relation.is_view());
         }
     }
     for relation in catalog::RELATIONS.iter() {
         for (at, column) in relation.columns.iter().enumerate() {
-            let shape = Shape { name: column.name, ty: column.ty, not_null: column.not_null };
+            let (name, ty, not_null) = (column.name, column.ty, column.not_null);
+            let shape = Shape { name, ty, not_null, generated: None };
             let place = (relation.schema, relation.name);
             add_column(rows, &description.database, place, at, &shape, false);
         }
@@ -136,6 +139,7 @@ struct Shape<'a> {
     name: &'a str,
     ty: PgType,
     not_null: bool,
+    generated: Option<&'a str>,
 }
 
 fn add_column(
@@ -168,7 +172,8 @@ fn add_column(
         ("is_self_referencing", "NO".into()),
         ("is_identity", "NO".into()),
         ("identity_cycle", "NO".into()),
-        ("is_generated", "NEVER".into()),
+        ("is_generated", if column.generated.is_some() { "ALWAYS" } else { "NEVER" }.into()),
+        ("generation_expression", column.generated.into()),
         ("is_updatable", yes_or_no(is_updatable)),
     ]);
 }

@@ -34,6 +34,7 @@ mod relations;
 mod scope;
 mod subqueries;
 
+pub use build::{folded, function_name};
 pub use nesting::NESTING_MAX;
 pub use outputs::shown_name;
 
@@ -230,7 +231,7 @@ impl VisitorMut for Rewriter<'_> {
         flow(nesting::balance_unions(&mut query.body))?;
         lateral::rewrite(self, query);
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.ctes.push(ctes.map(|cte| build::folded(&cte.alias.name)).collect());
+        self.ctes.push(ctes.map(|cte| folded(&cte.alias.name)).collect());
         match &*query.body {
             SetExpr::Select(select) => self.push_scope(select),
             _ => self.scopes.push(Scope::default()),
