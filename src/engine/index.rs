@@ -374,7 +374,7 @@ mod tests {
         for row in 0..6 {
             let observed_at = Some(10 + i64::from(row));
             let row = IndexedRow { identity: 7, row, observed_at };
-            index.add_row(place, 9 + row.row, row.row % 2 == 0, row);
+            index.add_row(place, 9 + row.row, row.row.is_multiple_of(2), row);
         }
         (index, place)
     }

@@ -20,3 +20,6 @@ pub mod fold;
 pub mod identity_graph;
 pub mod links;
 pub mod rules;
+
+#[cfg(test)]
+mod conformance_tests;

@@ -14,6 +14,7 @@ mod deletion;
 mod derived;
 mod driver;
 mod functions;
+mod graph;
 mod lineage;
 mod recovery;
 mod wire;

@@ -157,11 +157,32 @@ pub struct Model {
     pub now: i64,
     /// The most identities of one graph; 0 for no limit.
     pub graph_identities_max: usize,
+    /// What stewards decided, by pair.
+    pub decisions: BTreeMap<Pair, Decided>,
     event_ids: BTreeSet<(usize, Value)>,
     next_fragment_id: i64,
 }
 
-type Pair = (Identity, Identity);
+/// Two identities, the lesser first.
+pub type Pair = (Identity, Identity);
+
+/// What a steward decided of a pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// They are one person; the greater number is the newer decision.
+    Linked(u64),
+    /// Never by evidence.
+    Unlinked,
+}
+
+/// What the fold came to.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// Links that live, and when they were last seen.
+    pub live: BTreeMap<Pair, Option<i64>>,
+    /// Those that do not, and why.
+    pub dropped: BTreeMap<Pair, String>,
+}
 
 impl Model {
     /// A model with nothing in it.
@@ -172,6 +193,7 @@ impl Model {
             rows: Vec::new(),
             now: 0,
             graph_identities_max: 50,
+            decisions: BTreeMap::new(),
             event_ids: BTreeSet::new(),
             next_fragment_id: 1,
         }
@@ -256,42 +278,98 @@ impl Model {
 
     /// Every identity ever named, in graphs (spec 5.2).
     pub fn graphs(&self) -> Vec<BTreeSet<Identity>> {
-        let identities = self.rows.iter().flat_map(|row| row.identities.iter().cloned()).collect();
-        components(&identities, self.live_links().keys())
+        components(&self.identities(), self.fold().live.keys())
     }
 
-    /// The fold of spec 5.2: live links and the times at which they were last seen.
-    pub fn live_links(&self) -> BTreeMap<Pair, Option<i64>> {
+    fn identities(&self) -> BTreeSet<Identity> {
+        self.rows.iter().flat_map(|row| row.identities.iter().cloned()).collect()
+    }
+
+    /// The fold of spec 5.2, over all rows from the first.
+    pub fn fold(&self) -> Links {
         let mut rows: Vec<_> = self.rows.iter().filter(|row| row.identities.len() > 1).collect();
         rows.sort_by_key(|row| (row.observed_at, row.fragment_id));
-        let mut live = BTreeMap::new();
+        let mut links = self.decided_links();
         let mut first_linked: BTreeMap<Identity, usize> = BTreeMap::new();
         for (step, row) in rows.into_iter().enumerate() {
-            let pairs = pairs(&row.identities);
-            let seen = pairs.iter().map(|pair| (pair.clone(), row.observed_at));
-            let mut candidates = live.clone();
-            candidates.extend(seen.clone());
-            if self.is_broken(candidates.keys()) {
-                candidates = self.replay(&live, &seen.collect());
+            if let Some(namespace) = self.repeated_unique(&row.identities) {
+                let pairs = pairs(&row.identities).into_iter();
+                for pair in pairs.filter(|pair| !links.live.contains_key(pair)) {
+                    links.dropped.insert(pair, format!("unique {namespace}"));
+                }
+                continue;
             }
-            live = candidates;
             for identity in &row.identities {
                 first_linked.entry(identity.clone()).or_insert(step);
             }
-            self.shrink(&mut live, &first_linked);
+            let (parted, own): (Vec<Pair>, Vec<Pair>) = pairs(&row.identities)
+                .into_iter()
+                .partition(|pair| self.decisions.get(pair) == Some(&Decided::Unlinked));
+            let unlinked = parted.into_iter().map(|pair| (pair, "unlinked".to_owned()));
+            links.dropped.extend(unlinked);
+            let own: BTreeMap<Pair, Option<i64>> =
+                own.into_iter().map(|pair| (pair, row.observed_at)).collect();
+            let mut candidates = links.live.clone();
+            candidates.extend(own.clone());
+            if self.broken(candidates.keys()).is_some() {
+                candidates = self.replay(&mut links, &own);
+            }
+            links.dropped.retain(|pair, _| !candidates.contains_key(pair));
+            links.live = candidates;
+            self.shrink(&mut links, &first_linked);
         }
-        live
+        links
     }
 
-    /// Whether a graph has two identities of a unique namespace.
-    fn is_broken<'a>(&self, links: impl Iterator<Item = &'a Pair> + Clone) -> bool {
-        components(&BTreeSet::new(), links).iter().any(|graph| {
+    /// Stewards' links between identities that rows name, the newest first.
+    fn decided_links(&self) -> Links {
+        let named = self.identities();
+        let mut linked: Vec<_> = self
+            .decisions
+            .iter()
+            .filter(|((left, right), _)| named.contains(left) && named.contains(right))
+            .filter_map(|(pair, decided)| match decided {
+                Decided::Linked(sequence) => Some((Reverse(*sequence), pair)),
+                Decided::Unlinked => None,
+            })
+            .collect();
+        linked.sort();
+        let mut links = Links::default();
+        for (_, pair) in linked {
+            links.live.insert(pair.clone(), None);
+            if let Some(namespace) = self.broken(links.live.keys()) {
+                links.live.remove(pair);
+                links.dropped.insert(pair.clone(), format!("unique {namespace}"));
+            }
+        }
+        links
+    }
+
+    fn repeated_unique(&self, identities: &[Identity]) -> Option<String> {
+        let names: Vec<_> = identities.iter().map(|(name, _)| name).collect();
+        let twice = |(at, name): (usize, &&String)| {
+            names[..at].contains(name) && self.namespace(name).unique
+        };
+        let repeated = names.iter().enumerate().filter(|(at, name)| twice((*at, name)));
+        self.most_trusted(repeated.map(|(_, name)| (*name).clone()).collect())
+    }
+
+    fn most_trusted(&self, names: BTreeSet<String>) -> Option<String> {
+        names.into_iter().min_by_key(|name| (self.namespace(name).rank, name.clone()))
+    }
+
+    /// The most trusted unique namespace of which a graph has two identities.
+    fn broken<'a>(&self, links: impl Iterator<Item = &'a Pair> + Clone) -> Option<String> {
+        let mut found = BTreeSet::new();
+        for graph in components(&BTreeSet::new(), links) {
             let names: Vec<_> = graph.iter().map(|(name, _)| name).collect();
-            let twice = |(at, name): (usize, &&String)| {
-                names[..at].contains(name) && self.namespace(name).unique
-            };
-            names.iter().enumerate().any(twice)
-        })
+            for (at, name) in names.iter().enumerate() {
+                if names[..at].contains(name) && self.namespace(name).unique {
+                    found.insert((*name).clone());
+                }
+            }
+        }
+        self.most_trusted(found)
     }
 
     fn rank_sum(&self, pair: &Pair) -> u32 {
@@ -300,46 +378,77 @@ impl Model {
 
     fn replay(
         &self,
-        live: &BTreeMap<Pair, Option<i64>>,
+        links: &mut Links,
         own: &BTreeMap<Pair, Option<i64>>,
     ) -> BTreeMap<Pair, Option<i64>> {
-        let mut others: Vec<_> = live.iter().filter(|(pair, _)| !own.contains_key(pair)).collect();
-        others.sort_by_key(|(pair, seen)| (self.rank_sum(pair), Reverse(**seen), (*pair).clone()));
-        let mut own: Vec<_> = own.iter().collect();
-        own.sort_by_key(|(pair, _)| (self.rank_sum(pair), (*pair).clone()));
-        let mut kept = BTreeMap::new();
-        for (pair, seen) in own.into_iter().chain(others) {
-            kept.insert(pair.clone(), *seen);
-            if self.is_broken(kept.keys()) {
+        let others = links.live.iter().filter(|(pair, _)| !own.contains_key(pair));
+        let turn = |pair: &Pair, turn: u8| match self.decisions.get(pair) {
+            Some(Decided::Linked(sequence)) => (0, Reverse(*sequence)),
+            _ => (turn, Reverse(0)),
+        };
+        let mut queue: Vec<_> = own
+            .iter()
+            .map(|(pair, seen)| (turn(pair, 1), self.rank_sum(pair), Reverse(None), pair, *seen))
+            .chain(others.map(|(pair, seen)| {
+                (turn(pair, 2), self.rank_sum(pair), Reverse(Some(*seen)), pair, *seen)
+            }))
+            .collect();
+        queue.sort();
+        let (mut kept, mut dropped) = (BTreeMap::new(), Vec::new());
+        for (_, _, _, pair, seen) in queue {
+            kept.insert(pair.clone(), seen);
+            if let Some(namespace) = self.broken(kept.keys()) {
                 kept.remove(pair);
+                dropped.push((pair.clone(), format!("unique {namespace}")));
             }
         }
+        links.dropped.extend(dropped);
         kept
     }
 
     /// The capacity rule.
-    fn shrink(
-        &self,
-        live: &mut BTreeMap<Pair, Option<i64>>,
-        first_linked: &BTreeMap<Identity, usize>,
-    ) {
+    fn shrink(&self, links: &mut Links, first_linked: &BTreeMap<Identity, usize>) {
         if self.graph_identities_max == 0 {
             return;
         }
-        let class = |identity: &Identity| match self.namespace(&identity.0).kind {
-            Kind::Cookie => 0,
-            Kind::Device => 1,
-            _ => 2,
+        let class = |identity: &Identity| {
+            let linked = |(pair, decided): (&Pair, &Decided)| {
+                matches!(decided, Decided::Linked(_))
+                    && (pair.0 == *identity || pair.1 == *identity)
+            };
+            let kind = match self.namespace(&identity.0).kind {
+                Kind::Cookie => 0,
+                Kind::Device => 1,
+                _ => 2,
+            };
+            (self.decisions.iter().any(linked), kind)
         };
+        let first = |identity: &Identity| first_linked.get(identity).copied().unwrap_or(usize::MAX);
         let too_large = |live: &BTreeMap<Pair, _>| {
             let graphs = components(&BTreeSet::new(), live.keys());
             graphs.into_iter().find(|graph| graph.len() > self.graph_identities_max)
         };
-        while let Some(graph) = too_large(live) {
-            let victim = graph.iter().min_by_key(|id| (class(id), first_linked.get(*id), *id));
+        while let Some(graph) = too_large(&links.live) {
+            let victim = graph.iter().min_by_key(|id| (class(id), first(id), *id));
             let victim = victim.expect("a graph that is too large has members").clone();
-            live.retain(|(left, right), _| *left != victim && *right != victim);
+            let gone: Vec<Pair> = links
+                .live
+                .keys()
+                .filter(|(left, right)| *left == victim || *right == victim)
+                .cloned()
+                .collect();
+            for pair in gone {
+                links.live.remove(&pair);
+                links.dropped.insert(pair, "capacity".to_owned());
+            }
         }
+    }
+
+    /// Every pair that rows name together or a steward linked, and why it does not live, if not.
+    pub fn links(&self) -> BTreeMap<Pair, Option<String>> {
+        let folded = self.fold();
+        let live = folded.live.into_keys().map(|pair| (pair, None));
+        live.chain(folded.dropped.into_iter().map(|(pair, why)| (pair, Some(why)))).collect()
     }
 
     /// The attributes: names and types of the union of record datasets, in order of appearance.

@@ -218,19 +218,6 @@ async fn planned(
             planned.parameters.clone_from(&delete.query.parameters);
             planned.body = Body::Delete(delete);
         }
-        Command::Ours(Parsed::ShowCreate { .. }) => {
-            planned.schema = Some(text_columns(&["definition"]));
-        }
-        Command::Ours(Parsed::ExplainProfile(_)) => {
-            planned.schema = Some(explain_profile::schema());
-        }
-        Command::Show(Some(name)) => {
-            session.variables.lock().get(name)?;
-            planned.schema = Some(text_columns(&[&shown_name(name)]));
-        }
-        Command::Show(None) => {
-            planned.schema = Some(text_columns(&["name", "setting", "description"]));
-        }
         Command::Execute { name, .. } => {
             let inner = session.statement(name)?.prepared;
             (planned.schema, planned.body) = (inner.schema(), Body::Inner(inner));
@@ -243,16 +230,28 @@ async fn planned(
             planned.parameters = inner.parameters();
             planned.body = Body::Inner(inner);
         }
-        Command::Fetch(fetch) if !fetch.skip => {
-            planned.schema = Some(session.cursors.schema(&fetch.name)?);
-        }
-        _ => {}
+        other => planned.schema = schema_of(session, other)?,
     }
     if planned.parameters.is_empty() {
         // A client may declare parameters of statements that have none; it must then send them too.
         planned.parameters = declared.iter().flatten().cloned().collect();
     }
     Ok(planned)
+}
+
+/// The columns of a statement that has no plan.
+fn schema_of(session: &Inner, command: &Command) -> Result<Option<SchemaRef>> {
+    Ok(Some(match command {
+        Command::Ours(Parsed::ShowCreate { .. }) => text_columns(&["definition"]),
+        Command::Ours(Parsed::ExplainProfile(_)) => explain_profile::schema(),
+        Command::Show(Some(name)) => {
+            session.variables.lock().get(name)?;
+            text_columns(&[&shown_name(name)])
+        }
+        Command::Show(None) => text_columns(&["name", "setting", "description"]),
+        Command::Fetch(fetch) if !fetch.skip => session.cursors.schema(&fetch.name)?,
+        _ => return Ok(None),
+    }))
 }
 
 /// Plans a query against the snapshot that the next statement reads.
