@@ -139,44 +139,24 @@ impl Catalog {
         name: &str,
         changes: &[NamespaceChange],
     ) -> Result<Option<String>> {
-        let id = self.namespace(name)?.id;
-        let user = self.user_of(name).map(|dataset| format!("dataset \"{dataset}\" uses it"));
-        let decided = || self.decisions.user_of(id).map(|_| "a decision names it".to_owned());
-        let user = user.or_else(decided);
+        if changes.iter().any(rewrites) {
+            self.check_rewrite(name)?;
+        }
+        self.namespace(name)?;
         let namespace = self.namespaces.get_mut(name).expect("it was found above");
         for change in changes {
-            let rewrites = match change {
-                NamespaceChange::Unique(unique) => {
-                    namespace.unique = *unique;
-                    false
-                }
-                NamespaceChange::Rank(rank) => {
-                    namespace.rank = *rank;
-                    false
-                }
-                NamespaceChange::Normalize(normalization) => {
-                    let changed = namespace.normalization != *normalization;
-                    namespace.normalization = *normalization;
-                    changed
-                }
+            match change {
+                NamespaceChange::Unique(unique) => namespace.unique = *unique,
+                NamespaceChange::Rank(rank) => namespace.rank = *rank,
+                NamespaceChange::Normalize(to) => namespace.normalization = *to,
                 NamespaceChange::Block(values) => {
                     namespace.blocked.extend(values.iter().map(|value| block_key(value)));
-                    true
                 }
                 NamespaceChange::Unblock(values) => {
                     values.iter().for_each(|value| {
                         namespace.blocked.remove(&block_key(value));
                     });
-                    true
                 }
-            };
-            if let (true, Some(user)) = (rewrites, &user) {
-                let message = format!(
-                    "cannot change what identities of namespace \"{name}\" are while {user}"
-                );
-                return Err(Error::unsupported(message).hint(
-                    "set NORMALIZE and BLOCK before creating datasets; identities already taken in are not recomputed in this version",
-                ));
             }
         }
         if changes.contains(&NamespaceChange::Unique(true)) {
@@ -184,6 +164,41 @@ impl Catalog {
             self.check_links()?;
         }
         Ok(None)
+    }
+
+    /// Refuses to change what identities of a namespace are where that cannot be followed.
+    fn check_rewrite(&self, name: &str) -> Result<()> {
+        let id = self.namespace(name)?.id;
+        let message =
+            |why: &str| format!("cannot change what identities of namespace \"{name}\" are: {why}");
+        if self.decisions.user_of(id).is_some() {
+            return Err(Error::unsupported(message("a decision names one of them"))
+                .hint("withdraw such decisions first; selfsame.decisions lists them"));
+        }
+        let computed = |dataset: &&Dataset| {
+            let given =
+                |(at, used): (usize, &str)| used == name && dataset.columns[at].derived.is_none();
+            dataset.columns.iter().any(|column| column.derived.is_some())
+                && dataset.identity_columns().any(given)
+        };
+        match self.datasets.values().find(computed) {
+            None => Ok(()),
+            Some(dataset) => {
+                let why = format!("dataset \"{}\" may compute others from them", dataset.name);
+                Err(Error::unsupported(message(&why))
+                    .hint("computed identities are not computed anew; load into a new dataset"))
+            }
+        }
+    }
+
+    /// The datasets whose rows name other identities under a definition than before.
+    pub fn rewritten_by(&self, definition: &Definition) -> Vec<&Dataset> {
+        let Definition::AlterNamespace { name, changes } = definition else { return Vec::new() };
+        if !changes.iter().any(rewrites) {
+            return Vec::new();
+        }
+        let uses = |dataset: &&Dataset| dataset.identity_columns().any(|(_, used)| used == name);
+        self.datasets.values().filter(uses).collect()
     }
 
     fn check_unique_count(&self) -> Result<()> {
@@ -437,6 +452,16 @@ fn skip_or(existence: Existence, error: Error) -> Result<Applied> {
     match existence {
         Existence::Lenient => Ok(Applied::skipped(format!("{}, skipping", error.message()))),
         _ => Err(error),
+    }
+}
+
+/// Whether a change of a namespace changes what identities values stand for.
+fn rewrites(change: &NamespaceChange) -> bool {
+    match change {
+        NamespaceChange::Normalize(_) | NamespaceChange::Block(_) | NamespaceChange::Unblock(_) => {
+            true
+        }
+        NamespaceChange::Unique(_) | NamespaceChange::Rank(_) => false,
     }
 }
 

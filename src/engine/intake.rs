@@ -107,7 +107,7 @@ impl Intake {
     pub fn take(&self, batch: &RecordBatch) -> Result<Taken> {
         let derived = derive(batch, &self.dataset, &self.programs, &self.identities)?;
         let batch = &derived.batch;
-        let numbers = self.numbers(batch)?;
+        let numbers = identity_numbers(batch, &self.identities, &self.dictionary)?;
         let mut columns = batch.columns().to_vec();
         columns.extend(numbers.iter().map(|column| Arc::new(column.clone()) as ArrayRef));
         let mut refused = self.refused(&numbers, batch.num_rows());
@@ -120,31 +120,6 @@ impl Intake {
         let batch = RecordBatch::try_new(Arc::clone(&self.stored), columns)
             .map_err(|error| Error::internal(error.to_string()))?;
         keep(batch, refused)
-    }
-
-    /// Numbers of the identities of each identity column. They are given row by row, so that they do
-    /// not depend on how rows were batched.
-    fn numbers(&self, batch: &RecordBatch) -> Result<Vec<UInt32Array>> {
-        let mut columns = Vec::with_capacity(self.identities.len());
-        for (at, namespace) in &self.identities {
-            let texts = cast(batch.column(*at), &DataType::Utf8View)
-                .map_err(|error| Error::internal(error.to_string()))?;
-            let builder = UInt32Builder::with_capacity(batch.num_rows());
-            columns.push((texts, namespace, builder));
-        }
-        for row in 0..batch.num_rows() {
-            for (texts, namespace, numbers) in &mut columns {
-                let texts = texts.as_string_view();
-                let text = texts.is_valid(row).then(|| texts.value(row));
-                match text.and_then(|text| namespace.identity(text)) {
-                    Some(value) => {
-                        numbers.append_value(self.dictionary.intern(namespace.id, &value)?);
-                    }
-                    None => numbers.append_null(),
-                }
-            }
-        }
-        Ok(columns.into_iter().map(|(_, _, mut numbers)| numbers.finish()).collect())
     }
 
     /// A unique namespace of which the row names two identities.
@@ -187,6 +162,36 @@ impl Intake {
         }
         refused
     }
+}
+
+/// Numbers of the identities of identity columns, given by position and namespace. They are given row
+/// by row, so that they do not depend on how rows were batched.
+///
+/// # Errors
+/// `54000` if the store holds as many identities as it can.
+pub(crate) fn identity_numbers(
+    batch: &RecordBatch,
+    identities: &[(usize, Namespace)],
+    dictionary: &Dictionary,
+) -> Result<Vec<UInt32Array>> {
+    let mut columns = Vec::with_capacity(identities.len());
+    for (at, namespace) in identities {
+        let texts = cast(batch.column(*at), &DataType::Utf8View)
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let builder = UInt32Builder::with_capacity(batch.num_rows());
+        columns.push((texts, namespace, builder));
+    }
+    for row in 0..batch.num_rows() {
+        for (texts, namespace, numbers) in &mut columns {
+            let texts = texts.as_string_view();
+            let text = texts.is_valid(row).then(|| texts.value(row));
+            match text.and_then(|text| namespace.identity(text)) {
+                Some(value) => numbers.append_value(dictionary.intern(namespace.id, &value)?),
+                None => numbers.append_null(),
+            }
+        }
+    }
+    Ok(columns.into_iter().map(|(_, _, mut numbers)| numbers.finish()).collect())
 }
 
 /// Leaves refused rows out.

@@ -122,7 +122,8 @@ impl Database {
         };
         let (rows, rejects) = (rows.finish()?, rejects.finish()?);
         let parts = rows.parts().chain(rejects.parts()).collect();
-        self.commit(Pending { dataset, parts, ingest: Some(ingest), new_ids })?;
+        let catalog_version = snapshot.catalog().version;
+        self.commit(Pending { dataset, catalog_version, parts, ingest: Some(ingest), new_ids })?;
         rows.keep();
         rejects.keep();
         Ok(report)
@@ -389,6 +390,7 @@ impl Database {
         }
         let part = PendingPart { dataset: dataset.id, rows: PartRows::Batch(taken.batch) };
         let (parts, ingest, new_ids) = (vec![part], None, HashSet::new());
-        self.commit(Pending { dataset, parts, ingest, new_ids })
+        let catalog_version = snapshot.catalog().version;
+        self.commit(Pending { dataset, catalog_version, parts, ingest, new_ids })
     }
 }

@@ -23,6 +23,7 @@ pub mod load;
 pub mod paths;
 pub mod profiles;
 mod recovery;
+mod rewrite;
 pub mod rows;
 pub mod snapshot;
 pub mod state;

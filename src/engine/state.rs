@@ -36,6 +36,9 @@ pub struct State {
     pub catalog: Arc<Catalog>,
     /// Number of the last commit.
     pub commit: u64,
+    /// Version of the catalog that last changed what identities rows name: rows made ready under an
+    /// older one name others.
+    pub rewritten_at: u64,
     /// The identity graph.
     pub graph: IdentityGraph,
     /// Rows by identity.
@@ -57,6 +60,7 @@ impl Default for State {
         Self {
             catalog: Arc::new(Catalog::default()),
             commit: 0,
+            rewritten_at: 0,
             graph: IdentityGraph::default(),
             index: Index::default(),
             slots: Arc::default(),
@@ -363,23 +367,41 @@ impl State {
     /// # Errors
     /// `XX001` or `58030` if a segment cannot be read.
     pub fn drop_dataset(&mut self, dataset: u32, names: &Dictionary) -> Result<()> {
+        let kept = self.datasets.keys().filter(|id| **id != dataset);
+        let parts: Vec<Arc<Part>> =
+            kept.flat_map(|id| self.parts(*id)).map(|(_, part)| Arc::clone(part)).collect();
+        let rules = self.graph.rules().clone();
+        *self = self.rebuilt(Arc::clone(&self.catalog), rules, parts, names)?;
+        Ok(())
+    }
+
+    /// A state of the same commit with other parts, and what is derived from them, under a catalog and
+    /// its rules.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read.
+    pub fn rebuilt(
+        &self,
+        catalog: Arc<Catalog>,
+        rules: Rules,
+        parts: Vec<Arc<Part>>,
+        names: &Dictionary,
+    ) -> Result<Self> {
         let mut next = Self {
-            catalog: Arc::clone(&self.catalog),
+            catalog,
             commit: self.commit,
+            rewritten_at: self.rewritten_at,
             next_fragment_id: self.next_fragment_id,
             next_ingest_id: self.next_ingest_id,
-            graph: IdentityGraph::new(self.graph.rules().clone()),
+            graph: IdentityGraph::new(rules),
             ..Self::default()
         };
         let mut change = Change::at_start();
-        for id in self.datasets.keys().filter(|id| **id != dataset) {
-            for (_, part) in self.parts(*id) {
-                next.apply(Arc::clone(part), &mut change)?;
-            }
+        for part in parts {
+            next.apply(part, &mut change)?;
         }
         next.settle(names, &mut change)?;
-        *self = next;
-        Ok(())
+        Ok(next)
     }
 }
 

@@ -44,6 +44,8 @@ pub const FLUSH_LOG_BYTES: u64 = 64 * 1024 * 1024;
 pub(crate) struct Pending {
     /// The dataset as the rows were made for it.
     pub(crate) dataset: Arc<Dataset>,
+    /// Version of the catalog whose namespaces they were made under.
+    pub(crate) catalog_version: u64,
     pub(crate) parts: Vec<PendingPart>,
     pub(crate) ingest: Option<Ingest>,
     /// Event ids that a load found to be new; an insert leaves finding them to the writer.
@@ -133,8 +135,14 @@ impl Writer {
         let before = (self.state.clone(), self.unflushed.len());
         let mut touched = Vec::new();
         let (mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), None);
+        let mut rewrites = Vec::new();
         for request in group {
             match request {
+                Request::Define(definition, reply)
+                    if !self.state.catalog.rewritten_by(&definition).is_empty() =>
+                {
+                    rewrites.push((definition, reply));
+                }
                 Request::Define(definition, reply) => match self.define(definition, &mut touched) {
                     Ok(defined) => answers.push(Answer::Defined(reply, defined)),
                     Err(error) => drop(reply.send(Err(error))),
@@ -161,6 +169,10 @@ impl Writer {
             }
         }
         answers.into_iter().for_each(|answer| answer.send(synced.clone()));
+        for (definition, reply) in rewrites {
+            let rewritten = self.rewrite(&definition);
+            drop(reply.send(rewritten));
+        }
         for reply in flushes {
             let flushed = self.flush();
             drop(reply.send(flushed));
@@ -168,7 +180,7 @@ impl Writer {
         close
     }
 
-    fn publish(&mut self, touched: Vec<(u64, Touched)>) {
+    pub(super) fn publish(&mut self, touched: Vec<(u64, Touched)>) {
         let mut log = self.shared.touched.lock();
         touched.into_iter().for_each(|(commit, touched)| log.note(commit, touched));
         drop(log);
@@ -234,7 +246,8 @@ impl Writer {
 
     fn try_commit(&mut self, pending: Pending) -> Result<(u64, Change)> {
         let dataset = &pending.dataset;
-        if self.state.catalog.dataset(&dataset.name).ok() != Some(dataset.as_ref()) {
+        let same = self.state.catalog.dataset(&dataset.name).ok() == Some(dataset.as_ref());
+        if !same || pending.catalog_version < self.state.rewritten_at {
             let message = format!("dataset \"{}\" was changed meanwhile", dataset.name);
             return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
                 .hint("nothing was accepted; try again"));
@@ -346,11 +359,23 @@ impl Writer {
     }
 
     /// Moves the tail into segments and starts a new log.
-    fn flush(&mut self) -> Result<()> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         let next = self.flushed_state()?;
         // One that was deleted and came again is there twice.
         let unflushed: BTreeSet<u32> = self.unflushed.iter().copied().collect();
-        let identities = named(&self.shared, unflushed.iter())?;
+        self.replace_manifest(next, &unflushed)?;
+        self.publish(Vec::new());
+        Ok(())
+    }
+
+    /// Puts a state that is wholly in files in the place of the present one, at once and for good.
+    /// `new_identities` are those whose names are in no file yet.
+    pub(super) fn replace_manifest(
+        &mut self,
+        next: State,
+        new_identities: &BTreeSet<u32>,
+    ) -> Result<()> {
+        let identities = named(&self.shared, new_identities.iter())?;
         let mut identity_files = self.identity_files.clone();
         if !identities.is_empty() {
             identity_files.push(self.shared.files.write_identities(&identities)?);
@@ -387,7 +412,6 @@ impl Writer {
         self.identity_files = identity_files;
         self.unflushed.clear();
         self.logged_segments.clear();
-        self.publish(Vec::new());
         self.shared.remove_files(old.difference(&new));
         Ok(())
     }
@@ -464,7 +488,7 @@ pub(crate) fn logged_segments(commit: &Commit) -> Vec<String> {
 }
 
 /// What a definition did to profiles, for its user.
-fn profiles_notice(changes: &[ProfileChange]) -> Option<String> {
+pub(super) fn profiles_notice(changes: &[ProfileChange]) -> Option<String> {
     let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
     let told = [
         (count(ChangeKind::Split), "split off"),

@@ -226,14 +226,19 @@ impl Part {
     /// # Errors
     /// As [`Part::column`].
     pub fn with_columns(&self, schema: &Schema) -> Result<RecordBatch> {
+        self.group_with_columns(0, schema)
+    }
+
+    /// As [`Part::with_columns`], for one group of a part of many.
+    pub fn group_with_columns(&self, group: usize, schema: &Schema) -> Result<RecordBatch> {
         let fields = schema.fields().iter();
         let columns = fields
-            .map(|field| self.column(0, field.name(), field.data_type()))
+            .map(|field| self.column(group, field.name(), field.data_type()))
             .collect::<Result<Vec<_>>>()?;
         let rows = RecordBatch::try_new(Arc::new(schema.clone()), columns)
             .map_err(|error| Error::internal(error.to_string()))?;
-        let (ids, times) = (self.fragment_ids(0)?, self.ingested_at(0)?);
-        self.live_rows(0, with_own_columns(&rows, ids, times)?)
+        let (ids, times) = (self.fragment_ids(group)?, self.ingested_at(group)?);
+        self.live_rows(group, with_own_columns(&rows, ids, times)?)
     }
 
     /// The numbers of the identities of an identity column.

@@ -279,6 +279,38 @@ proptest! {
     }
 
     #[test]
+    fn identities_follow_their_namespace(
+        rows in prop::collection::vec(given(), 1..16), seed in any::<u64>()
+    ) {
+        let choices = &mut Choices(seed);
+        let mut disk = MemoryDisk::new();
+        let (mut client, mut model) = opened(&disk);
+        client.run("ALTER DATASET rows SET (accept_anonymous = true)");
+        learn(&client, &mut model);
+        let mut brought: Vec<Given> = Vec::new();
+        for batch in rows.chunks(4) {
+            bring(&client, &mut model, batch);
+            let accepted = batch.iter().filter(|row| row[0].clone() == row[5].clone()
+                || row[0] == Value::Null || row[5] == Value::Null);
+            brought.extend(accepted.cloned());
+            let change = ["SET NORMALIZE none", "SET NORMALIZE lower", "BLOCK ('b')",
+                "UNBLOCK ('b')", "BLOCK ('a', 'c')", "UNBLOCK ('c')"][choices.below(6)];
+            client.run(&format!("ALTER NAMESPACE mail {change}"));
+            learn(&client, &mut model);
+            model.rows.clear();
+            for row in &brought {
+                model.accept("rows", row.clone());
+            }
+            check(&client, &model, change);
+            if choices.below(3) == 0 {
+                disk = disk.crash(0);
+                client = Client::open(disk.clone()).expect("a sound store");
+                check(&client, &model, "a restart");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_decided_and_undone_was_never_decided(
         rows in prop::collection::vec(given(), 1..16), seed in any::<u64>()
     ) {
@@ -289,10 +321,9 @@ proptest! {
         let mut decided = Vec::new();
         for _ in 0..4 {
             let sql = statement(choices);
-            if sql.starts_with("LINK") || sql.starts_with("UNLINK") {
-                if client.try_run(&sql).is_ok() {
-                    decided.push(sql);
-                }
+            let decides = sql.starts_with("LINK") || sql.starts_with("UNLINK");
+            if decides && client.try_run(&sql).is_ok() {
+                decided.push(sql);
             }
         }
         for sql in &decided {

@@ -16,5 +16,6 @@ mod driver;
 mod functions;
 mod graph;
 mod lineage;
+mod oracle;
 mod recovery;
 mod wire;

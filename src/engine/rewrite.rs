@@ -1,0 +1,108 @@
+//! Rewriting: when a namespace changes what identities its values stand for, the rows that name them
+//! get new numbers, and what was derived from them is derived anew.
+//!
+//! Numbers of identities are stored beside the values that they come from (`storage::part`), so that
+//! changing them is writing the segments of the datasets concerned again. The new segments, the names
+//! of new identities and the changed definition go into one manifest: a crash leaves all or nothing
+//! of it, and the log need not tell.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+
+use crate::catalog::Catalog;
+use crate::engine::database::Defined;
+use crate::engine::intake::{identity_numbers, stored_schema};
+use crate::engine::state::decided_rules_of;
+use crate::engine::touched::Touched;
+use crate::engine::writer::{Writer, profiles_notice};
+use crate::error::{Error, Result};
+use crate::graph::changes::changes;
+use crate::model::dataset::Dataset;
+use crate::model::definition::Definition;
+use crate::model::namespace::Namespace;
+use crate::storage::part::{Part, identity_column};
+
+impl Writer {
+    /// Applies a definition that changes what identities rows name. Rows that name none afterwards
+    /// stay, and belong to nobody until they name one again.
+    ///
+    /// # Errors
+    /// What the catalog refuses, or what the disk says; then nothing has changed.
+    pub(super) fn rewrite(&mut self, definition: &Definition) -> Result<Defined> {
+        let applied = self.state.catalog.apply(definition)?;
+        let Some(catalog) = applied.catalog else {
+            return Ok(Defined { changed: false, notice: applied.notice });
+        };
+        let concerned: BTreeSet<u32> =
+            catalog.rewritten_by(definition).into_iter().map(|dataset| dataset.id).collect();
+        self.flush()?;
+        let mut parts = Vec::new();
+        for id in self.state.datasets.keys() {
+            let dataset = catalog.dataset_by_id(*id).filter(|_| concerned.contains(id));
+            for (_, part) in self.state.parts(*id) {
+                parts.push(match dataset {
+                    Some(dataset) => self.rewritten(part, dataset, &catalog)?,
+                    None => Arc::clone(part),
+                });
+            }
+        }
+        let (rules, catalog) = (decided_rules_of(&catalog), Arc::new(catalog));
+        let names = Arc::clone(&self.shared.dictionary);
+        let mut next = self.state.rebuilt(Arc::clone(&catalog), rules, parts, &names)?;
+        next.commit += 1;
+        next.rewritten_at = catalog.version;
+        let before = self.state.graph.clone();
+        let suspects: Vec<(u32, i64)> = before.identities().map(|one| (one, 0)).collect();
+        let told = profiles_notice(&changes(&before, &next.graph, &suspects));
+        let new = next.graph.identities().filter(|one| !before.contains(*one)).collect();
+        self.replace_manifest(next, &new)?;
+        self.publish(vec![(self.state.commit, Touched::all())]);
+        Ok(Defined { changed: true, notice: applied.notice.or(told) })
+    }
+
+    /// A segment with the numbers that its identities have under a catalog.
+    fn rewritten(&self, part: &Part, dataset: &Dataset, catalog: &Catalog) -> Result<Arc<Part>> {
+        let identities: Vec<(usize, Namespace)> = dataset
+            .identity_columns()
+            .map(|(at, name)| Ok((at, catalog.namespace(name)?.clone())))
+            .collect::<Result<_>>()?;
+        let (files, mut writer) = (&self.shared.files, None);
+        let mut row_count = 0;
+        for group in 0..part.group_count() {
+            let batch = part.group_with_columns(group, &stored_schema(dataset))?;
+            let batch = self.renumbered(batch, dataset, &identities)?;
+            row_count += batch.num_rows() as u64;
+            if writer.is_none() {
+                writer = Some(files.create_segment(dataset.id, batch.schema())?);
+            }
+            if let Some(writer) = &mut writer {
+                writer.write(&batch)?;
+            }
+        }
+        let writer = writer.ok_or_else(|| Error::internal("a segment without rows"))?;
+        let file = writer.finish(row_count)?;
+        files.sync_segments(dataset.id)?;
+        let (first, at) = (part.first_fragment_id, part.committed_at);
+        Ok(Arc::new(Part::segment(dataset.id, first, at, files.open_segment(file)?)))
+    }
+
+    fn renumbered(
+        &self,
+        batch: RecordBatch,
+        dataset: &Dataset,
+        identities: &[(usize, Namespace)],
+    ) -> Result<RecordBatch> {
+        let numbers = identity_numbers(&batch, identities, &self.shared.dictionary)?;
+        let mut columns = batch.columns().to_vec();
+        for ((at, _), numbers) in identities.iter().zip(numbers) {
+            let name = identity_column(&dataset.columns[*at].name);
+            let place = batch.schema().index_of(&name);
+            let place = place.map_err(|error| Error::internal(error.to_string()))?;
+            columns[place] = Arc::new(numbers) as ArrayRef;
+        }
+        RecordBatch::try_new(batch.schema(), columns)
+            .map_err(|error| Error::internal(error.to_string()))
+    }
+}
