@@ -7,6 +7,7 @@
 //! is part of every write. Nothing here judges: to compare two builds, measure the first with
 //! `-- --save-baseline before` and the second with `-- --baseline before`.
 
+mod graph;
 mod ingest;
 mod lookup;
 mod merge;
@@ -42,6 +43,7 @@ fn main() {
         .measurement_time(MEASUREMENT)
         .without_plots()
         .configure_from_args();
+    graph::bench(&mut criterion);
     let sample = Sample::write();
     ingest::bench(&mut criterion, &sample);
     let store = Store::loaded(&sample);
