@@ -7,11 +7,17 @@
 
 pub mod call;
 pub mod execution;
+pub mod graph_settings_diff;
 pub mod identity_path;
 pub mod profile;
 pub mod profile_of;
 pub mod relation;
 pub mod scalar;
+pub mod simulate_graph;
+pub mod simulate_links;
+pub mod simulate_rejects;
+mod simulation_input;
+pub mod why_not;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -164,26 +170,19 @@ impl Function {
 
 /// All functions of ours.
 pub const ALL: &[Function] = &[
+    Function::Table(&graph_settings_diff::GraphSettingsDiff),
     Function::Table(&identity_path::IdentityPath),
     Function::Table(&profile::Profile),
     Function::Scalar(&profile_of::ProfileOf),
+    Function::Table(&simulate_graph::SimulateGraph),
+    Function::Table(&simulate_links::SimulateLinks),
+    Function::Table(&simulate_rejects::SimulateRejects),
+    Function::Table(&why_not::WhyNot),
 ];
 
 /// The function of a name.
 pub fn named(name: &str) -> Option<Function> {
     ALL.iter().copied().find(|function| function.signature().name == name)
-}
-
-/// The number of an identity that a user names, normalised as its namespace says; `None` if no accepted
-/// row named it.
-///
-/// # Errors
-/// `42704` if there is no such namespace.
-fn identity_named(snapshot: &Snapshot, namespace: &str, value: &str) -> Result<Option<u32>> {
-    let namespace = snapshot.catalog().namespace(namespace)?;
-    let value = namespace.identity(value);
-    let number = value.and_then(|value| snapshot.dictionary.get(namespace.id, &value));
-    Ok(number.filter(|identity| snapshot.state.graph.contains(*identity)))
 }
 
 /// Columns as the rows of a function.
