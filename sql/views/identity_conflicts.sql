@@ -1,4 +1,4 @@
--- Links that rows or stewards name but that a rule or a decision overrules: who is kept apart, and why
+-- links that rows or stewards name but that a rule or a decision overrules: who is kept apart, and why
 -- rule: unique <namespace>, capacity or unlinked
 -- left_profile_id: the person of the left identity
 -- left_namespace: namespace of the one that was seen first

@@ -149,7 +149,7 @@ impl RowSource for Accepted {
 
 impl State {
     /// What would become of profiles if a catalog with other ranks, unique namespaces or capacity took
-    /// the place of this state's.
+    /// the place of this state's; each change with the first identity of those that it concerns.
     ///
     /// # Errors
     /// `XX001` or `58030` if a segment cannot be read.
@@ -157,10 +157,16 @@ impl State {
         &self,
         catalog: &Catalog,
         names: &Dictionary,
-    ) -> Result<Vec<ProfileChange>> {
+    ) -> Result<Vec<(ProfileChange, u32)>> {
         let (mut graph, mut effects) = (self.graph.clone(), Effects::default());
         graph.restate(rules_of(catalog), names, &self.rows(), &mut effects, &mut |_, _| ())?;
-        Ok(changes(&self.graph, &graph, &effects.suspects))
+        let concerned = |change: &ProfileChange| {
+            let (from, to) = (change.from_profile, change.to_profile);
+            let goes = |member: &u32| graph.profile_of(*member) == Some(to);
+            self.graph.members(from).filter(goes).min().unwrap_or(from)
+        };
+        let all = changes(&self.graph, &graph, &effects.suspects).into_iter();
+        Ok(all.map(|it| (it, it.identity.unwrap_or_else(|| concerned(&it)))).collect())
     }
 }
 

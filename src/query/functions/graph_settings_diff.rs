@@ -38,7 +38,7 @@ fn fields() -> Vec<Field> {
             "split: a part becomes a profile of its own; joined: all of it goes to another; moved: an identity does",
         ),
         column("namespace", text(), false, "namespace of the identity"),
-        column("identity", text(), false, "the identity that moves, or the first of those that do"),
+        column("identity", text(), false, "the identity that goes, or the first of those that do"),
         column("profile_id", DataType::Int64, false, "the profile that it belongs to"),
         column("new_profile_id", DataType::Int64, false, "the profile that it would belong to"),
     ]
@@ -60,33 +60,25 @@ impl TableFunction for GraphSettingsDiff {
         let snapshot = &context.snapshot;
         let catalog = changed(snapshot.catalog(), statements)?;
         let changes = snapshot.state.changes_under(&catalog, &snapshot.dictionary)?;
-        let identities: UInt32Array =
-            changes.iter().map(|change| Some(identity_of(change))).collect();
+        let identities: UInt32Array = changes.iter().map(|(_, identity)| Some(*identity)).collect();
         let word = |kind| match kind {
             ChangeKind::Split => "split",
             ChangeKind::Joined => "joined",
             ChangeKind::Moved => "moved",
         };
         let profiles = |profile: fn(&ProfileChange) -> u32| {
-            Int64Array::from_iter_values(changes.iter().map(|change| i64::from(profile(change))))
+            Int64Array::from_iter_values(
+                changes.iter().map(|(change, _)| i64::from(profile(change))),
+            )
         };
         let columns: Vec<ArrayRef> = vec![
-            texts(changes.iter().map(|change| Some(word(change.kind).to_owned()))),
+            texts(changes.iter().map(|(change, _)| Some(word(change.kind).to_owned()))),
             Arc::new(snapshot.identity_namespaces(&identities)?),
             Arc::new(snapshot.identity_texts(&identities)?),
             Arc::new(profiles(|change| change.from_profile)),
             Arc::new(profiles(|change| change.to_profile)),
         ];
         batch(fields(), columns)
-    }
-}
-
-/// The identity that a change is about: a profile bears the number of its smallest one.
-fn identity_of(change: &ProfileChange) -> u32 {
-    match (change.identity, change.kind) {
-        (Some(identity), _) => identity,
-        (None, ChangeKind::Joined) => change.from_profile,
-        (None, _) => change.to_profile,
     }
 }
 
