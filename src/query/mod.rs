@@ -9,7 +9,6 @@
 pub mod aggregates;
 pub mod error;
 pub mod functions;
-mod policy_functions;
 pub mod postgres;
 pub mod session;
 pub mod statements;
