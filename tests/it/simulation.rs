@@ -1,5 +1,6 @@
-//! Simulations against the store itself: the same rows under the same settings give the same graph,
-//! and a change of settings does what was told before it.
+//! Simulations and explanations against the store itself: the same rows under the same settings give
+//! the same graph, a change of settings does what was told before it, and what is said to keep people
+//! apart is what the graph dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -154,4 +155,76 @@ fn settings_do_what_was_told_of_them() {
         told_count += told.len();
     }
     assert!(told_count > 100, "{told_count} changes only: the rows say too little");
+}
+
+/// Asks why two identities are not one person; gives whether anything but a dropped link was named.
+fn check_pair(client: &Client, left: &(&str, &str, i64), right: &(&str, &str, i64)) -> bool {
+    let pair = format!("'{}', '{}', '{}', '{}'", left.0, left.1, right.0, right.1);
+    let columns = "left_namespace, left_identity, right_namespace, right_identity, reason";
+    let findings = client.records(&format!("SELECT {columns}, fragment_id FROM why_not({pair})"));
+    assert!(!findings.is_empty(), "{pair}");
+    let is_one_person = findings[0]["reason"] == Value::text("one person");
+    assert_eq!(is_one_person, left.2 == right.2, "{pair}: {findings:?}");
+    if is_one_person || findings[0]["reason"] == Value::text("no evidence") {
+        assert_eq!(findings.len(), 1, "{pair}: {findings:?}");
+        return true;
+    }
+    for finding in &findings {
+        let text = |name: &str| match &finding[name] {
+            Value::Text(text) => text.clone(),
+            other => panic!("{name} is {other:?}"),
+        };
+        let [a, b] = ["left", "right"]
+            .map(|side| (text(&format!("{side}_namespace")), text(&format!("{side}_identity"))));
+        let is = |(a, b): (&(String, String), &(String, String))| {
+            format!(
+                "(left_namespace, left_identity, right_namespace, right_identity) = \
+                 ('{}', '{}', '{}', '{}')",
+                a.0, a.1, b.0, b.1
+            )
+        };
+        let reason = text("reason");
+        let dropped = format!(
+            "SELECT count(*) FROM identity_links WHERE NOT live AND reason = '{reason}' \
+             AND ({} OR {})",
+            is((&a, &b)),
+            is((&b, &a))
+        );
+        assert_eq!(client.number(&dropped), 1, "{pair}: {finding:?}");
+        assert!(matches!(finding["fragment_id"], Value::Int(1..)), "{pair}: {finding:?}");
+    }
+    false
+}
+
+#[test]
+fn what_keeps_people_apart_was_dropped() {
+    let (mut plain_count, mut dropped_count) = (0, 0);
+    for seed in 0..30 {
+        let mut choices = Choices(seed);
+        let client = World::new(&mut choices).load();
+        let all = client.records("SELECT namespace, identity, profile_id FROM identities");
+        let one = |it: &BTreeMap<String, Value>| match (
+            &it["namespace"],
+            &it["identity"],
+            &it["profile_id"],
+        ) {
+            (Value::Text(namespace), Value::Text(identity), Value::Int(profile)) => {
+                (namespace.clone(), identity.clone(), *profile)
+            }
+            other => panic!("{other:?}"),
+        };
+        let all: Vec<_> = all.iter().map(one).collect();
+        for _ in 0..12 {
+            let mut pick = || {
+                let (namespace, identity, profile) = &all[choices.below(all.len())];
+                (namespace.as_str(), identity.as_str(), *profile)
+            };
+            let (left, right) = (pick(), pick());
+            match check_pair(&client, &left, &right) {
+                true => plain_count += 1,
+                false => dropped_count += 1,
+            }
+        }
+    }
+    assert!(plain_count > 50 && dropped_count > 50, "{plain_count} {dropped_count}");
 }
