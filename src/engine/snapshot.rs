@@ -29,14 +29,33 @@ impl Snapshot {
         self.state.commit
     }
 
-    /// The profile of an identity that a user names: the value is normalised as the namespace says.
+    /// The number of an identity that a user names; `None` if no accepted row named it. The value is
+    /// normalised as the namespace says; one that tables show is found too where that would change it
+    /// again, as with digests.
+    ///
+    /// # Errors
+    /// `42704` if there is no such namespace.
+    pub fn identity(&self, namespace: &str, value: &str) -> Result<Option<u32>> {
+        let namespace = self.catalog().namespace(namespace)?;
+        let present = |value: &str| {
+            let number = self.dictionary.get(namespace.id, value);
+            number.filter(|number| self.state.graph.contains(*number))
+        };
+        let normalised = namespace.identity(value);
+        let found = normalised.as_deref().and_then(present);
+        Ok(match normalised.as_deref() {
+            Some(same) if same == value => found,
+            _ => found.or_else(|| present(value)),
+        })
+    }
+
+    /// The profile of an identity that a user names, as [`Snapshot::identity`] finds it.
     ///
     /// # Errors
     /// `42704` if there is no such namespace.
     pub fn profile_of(&self, namespace: &str, value: &str) -> Result<Option<u32>> {
-        let namespace = self.catalog().namespace(namespace)?;
-        let Some(value) = namespace.identity(value) else { return Ok(None) };
-        Ok(self.profile_of_identity(namespace.id, &value))
+        let identity = self.identity(namespace, value)?;
+        Ok(identity.and_then(|identity| self.state.graph.profile_of(identity)))
     }
 
     /// The profile of a normalised identity.

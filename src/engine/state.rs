@@ -151,6 +151,11 @@ impl RowSource for Rows<'_> {
 }
 
 impl State {
+    /// The rows, as the graph asks for them again.
+    pub(super) fn rows(&self) -> impl RowSource + '_ {
+        Rows { catalog: &self.catalog, index: &self.index, slots: &self.slots }
+    }
+
     /// Parts of a dataset in order of ingestion.
     pub fn parts(&self, dataset: u32) -> impl Iterator<Item = (u32, &Arc<Part>)> {
         let slots = self.datasets.get(&dataset).into_iter().flatten();

@@ -17,8 +17,8 @@ mod coerce;
 mod columns;
 mod csv;
 mod delimited;
-mod fault;
-mod json;
+pub(crate) mod fault;
+pub(crate) mod json;
 mod list;
 mod ndjson;
 mod number;
@@ -30,7 +30,7 @@ mod render;
 mod rows;
 mod source;
 mod text;
-mod time;
+pub(crate) mod time;
 
 #[cfg(test)]
 mod tests;

@@ -60,6 +60,38 @@ fn parameters_of_functions_differ_by_execution() {
     check("SELECT profile_of($1, $2)", given, &["Int(0)", "Int(2)", "Null", "Null"]);
     let path = "SELECT step, right_identity FROM identity_path($1, $2, 'email', 'bob@x.com')";
     check(path, given, &["", r#"Int(1) Text("bob@x.com")"#, "", ""]);
+    let why_not = "SELECT reason FROM why_not($1, $2, 'crm_id', '2')";
+    let reasons = ["no evidence", "one person", "unknown identity"];
+    let reasons = reasons.map(|reason| format!("Text({reason:?})"));
+    check(why_not, given, &[&reasons[0], &reasons[1], &reasons[2], ""]);
+    let rows = Some(r#"[{"identities": {"a": [1, 2]}}]"#);
+    let graph = "SELECT count(*) FROM simulate_graph($1, $2)";
+    check(graph, &[&[rows, Some(r#"[{"name": "a"}]"#)], &[rows, None]], &["Int(2)", "Int(0)"]);
+}
+
+#[test]
+fn tables_of_parameters_are_made_at_each_execution() {
+    let client = client();
+    client.run(
+        "CREATE DATASET web (no TEXT IDENTITY crm_id, city TEXT); \
+         CREATE MERGE POLICY web_first MERGE BY latest MERGE city BY precedence(web, crm); \
+         INSERT INTO web VALUES ('1', 'Lyon')",
+    );
+    let given: &[&[Option<&str>]] = &[
+        &[Some("latest"), Some("web_first")],
+        &[Some("web_first"), Some("latest")],
+        &[Some("latest"), Some("latest")],
+        &[None, Some("latest")],
+    ];
+    let diff = "SELECT left_value FROM policy_diff($1, $2) AS d WHERE d.attribute = 'city'";
+    let cities = [r#"Text("Paris")"#, r#"Text("Lyon")"#, "", ""];
+    assert_eq!(execute(&client, diff, given), cities);
+    let counts = "SELECT sum(differing)::bigint FROM policy_diff_counts($1, $2)";
+    assert_eq!(execute(&client, counts, given), ["Int(1)", "Int(1)", "Int(0)", "Null"]);
+    let error = client
+        .try_run("PREPARE d AS SELECT * FROM policy_diff($1, 'latest'); EXECUTE d('nothing')");
+    let error = error.expect_err("there is no such policy");
+    assert_eq!(error.message(), "merge policy \"nothing\" does not exist");
 }
 
 #[test]

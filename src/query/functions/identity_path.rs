@@ -9,7 +9,7 @@ use crate::engine::Snapshot;
 use crate::engine::paths::{Connection, cheapest};
 use crate::error::{Error, Result};
 use crate::graph::identity_graph::LinkState;
-use crate::query::functions::{Argument, Context, Signature, TableFunction, batch, identity_named};
+use crate::query::functions::{Argument, Context, Signature, TableFunction, batch};
 use crate::query::tables::identities::time_column;
 use crate::query::tables::identity_links::dataset_lists;
 use crate::query::tables::{column, text_list};
@@ -59,8 +59,8 @@ impl TableFunction for IdentityPath {
             return Err(Error::internal("identity_path() was called with other arguments"));
         };
         let snapshot = &context.snapshot;
-        let from = identity_named(snapshot, left_namespace, left)?;
-        let to = identity_named(snapshot, right_namespace, right)?;
+        let from = snapshot.identity(left_namespace, left)?;
+        let to = snapshot.identity(right_namespace, right)?;
         match (from, to) {
             (Some(from), Some(to)) => path(snapshot, from, to),
             _ => Ok(RecordBatch::new_empty(Arc::new(Schema::new(fields())))),

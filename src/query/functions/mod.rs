@@ -7,24 +7,33 @@
 
 pub mod call;
 pub mod execution;
+pub mod graph_settings_diff;
 pub mod identity_path;
+pub mod policy_diff;
+pub mod policy_diff_counts;
 pub mod profile;
 pub mod profile_of;
 pub mod relation;
 pub mod scalar;
+pub mod simulate_graph;
+pub mod simulate_links;
+pub mod simulate_rejects;
+mod simulation_input;
+pub mod why_not;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 
 use crate::engine::{Database, Snapshot};
 use crate::error::{Error, Result, SqlState};
-use crate::query::error::external;
+use crate::query::error::{external, from_arrow};
 use crate::query::postgres::PgType;
-use crate::query::tables::Binding;
+use crate::query::tables::{Binding, NoDirectory, VirtualTable};
 
 /// What a function is called, takes and gives.
 #[derive(Debug)]
@@ -124,6 +133,12 @@ pub trait TableFunction: Send + Sync + Debug {
     /// What the arguments that are known have wrong.
     fn schema(&self, context: &Context, arguments: &[Argument]) -> Result<SchemaRef>;
 
+    /// What it gives for these arguments as a table of which filters can choose rows, if it is one.
+    /// It is in the place of the call if all arguments are constants.
+    fn table(&self, _arguments: &[&str]) -> Option<Arc<dyn VirtualTable>> {
+        None
+    }
+
     /// Its rows for arguments none of which is null.
     ///
     /// # Errors
@@ -164,9 +179,16 @@ impl Function {
 
 /// All functions of ours.
 pub const ALL: &[Function] = &[
+    Function::Table(&graph_settings_diff::GraphSettingsDiff),
     Function::Table(&identity_path::IdentityPath),
+    Function::Table(&policy_diff::PolicyDiff),
+    Function::Table(&policy_diff_counts::PolicyDiffCounts),
     Function::Table(&profile::Profile),
     Function::Scalar(&profile_of::ProfileOf),
+    Function::Table(&simulate_graph::SimulateGraph),
+    Function::Table(&simulate_links::SimulateLinks),
+    Function::Table(&simulate_rejects::SimulateRejects),
+    Function::Table(&why_not::WhyNot),
 ];
 
 /// The function of a name.
@@ -174,16 +196,31 @@ pub fn named(name: &str) -> Option<Function> {
     ALL.iter().copied().find(|function| function.signature().name == name)
 }
 
-/// The number of an identity that a user names, normalised as its namespace says; `None` if no accepted
-/// row named it.
-///
-/// # Errors
-/// `42704` if there is no such namespace.
-fn identity_named(snapshot: &Snapshot, namespace: &str, value: &str) -> Result<Option<u32>> {
-    let namespace = snapshot.catalog().namespace(namespace)?;
-    let value = namespace.identity(value);
-    let number = value.and_then(|value| snapshot.dictionary.get(namespace.id, &value));
-    Ok(number.filter(|identity| snapshot.state.graph.contains(*identity)))
+/// Refuses names of policies that do not exist, as far as they are known.
+fn check_policies(context: &Context, arguments: &[Argument]) -> Result<()> {
+    for argument in arguments {
+        if let Argument::Text(policy) = argument {
+            context.snapshot.catalog().policy(policy)?;
+        }
+    }
+    Ok(())
+}
+
+/// All rows of what a function gives as a table, for arguments that were open when it was planned.
+fn all_rows(context: &Context, table: Option<Arc<dyn VirtualTable>>) -> Result<RecordBatch> {
+    let table =
+        table.ok_or_else(|| Error::internal("a function was called with other arguments"))?;
+    let binding = Binding::new(Arc::clone(&context.database), Arc::new(NoDirectory));
+    binding.pin(Arc::clone(&context.snapshot));
+    let schema = table.schema(&context.snapshot)?;
+    let mut batches = Vec::new();
+    for group in table.groups(&binding, None)? {
+        let group = group.open()?.unwrap_or(group);
+        let columns = (0..schema.fields().len()).map(|at| group.column(at));
+        let fields = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        batches.push(batch(fields, columns.collect::<Result<_>>()?)?);
+    }
+    concat_batches(&schema, &batches).map_err(|error| from_arrow(&error))
 }
 
 /// Columns as the rows of a function.

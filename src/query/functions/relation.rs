@@ -1,9 +1,10 @@
-//! Table functions in FROM: from the parsed call to the node of the plan.
+//! Table functions in FROM: from the parsed call to the node of the plan, or to the scan of a table.
 
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, ScalarValue, TableReference};
+use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
@@ -19,6 +20,7 @@ use crate::query::error::external;
 use crate::query::functions::call::Call;
 use crate::query::functions::{Argument, Context, Function, TableFunction, named};
 use crate::query::tables::Binding;
+use crate::query::tables::provider::of_function;
 use arrow::datatypes::DataType;
 
 /// Plans calls of table functions of ours; every other relation is left to the next planner.
@@ -60,6 +62,10 @@ impl Relations {
             .collect::<Result<Vec<_>>>()?;
         let known = arguments.iter().map(known).collect::<Result<Vec<_>>>()?;
         let schema = function.schema(&Context::of(&self.binding), &known).map_err(external)?;
+        if let Some(table) = constants(&known).and_then(|texts| function.table(&texts)) {
+            let source = provider_as_source(of_function(&self.binding, name, table)?);
+            return LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?.build();
+        }
         let schema = DFSchema::try_from(schema.as_ref().clone())?;
         let binding = Arc::clone(&self.binding);
         let node = Arc::new(Call { function, arguments, schema: Arc::new(schema), binding });
@@ -196,6 +202,15 @@ fn known(argument: &Expr) -> Result<Argument> {
         Expr::Literal(value, _) => Ok(text(&value)),
         _ => Ok(Argument::Open),
     }
+}
+
+/// The arguments, if all are known texts.
+fn constants(known: &[Argument]) -> Option<Vec<&str>> {
+    let texts = known.iter().map(|argument| match argument {
+        Argument::Text(text) => Some(text.as_str()),
+        Argument::Open | Argument::Null => None,
+    });
+    texts.collect()
 }
 
 fn text(value: &ScalarValue) -> Argument {

@@ -1,11 +1,12 @@
 //! What exists, told to the catalog relations: the session's tables, settings and neighbours.
 //!
 //! Tables are described from their own schemas, once per version of the catalog; the comments of
-//! tables and columns are metadata of those schemas under [`COMMENT`].
+//! tables and columns are metadata of those schemas under [`COMMENT`]. Views tell theirs themselves.
 
 use std::sync::{Arc, Weak};
 
 use datafusion::catalog::{CatalogProvider, TableProvider};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::AggregateUDF;
 use futures::FutureExt;
 use parking_lot::Mutex;
@@ -18,9 +19,11 @@ use crate::query::postgres::{
     RelationKind, SessionEntry, Setting, Source,
 };
 use crate::query::session::settings::Known;
+use crate::query::session::views::plan as plan_of;
 use crate::query::session::{Inner, SessionInfo};
 use crate::query::tables::provider::{COMMENT, GENERATED, KEY, SCHEMAS};
 use crate::query::tables::{Directory, SessionRow};
+use crate::query::views;
 
 /// Describes what one session sees.
 pub(super) struct Describer {
@@ -40,12 +43,13 @@ impl Describer {
         Self { session, tables, relations: Mutex::default() }
     }
 
-    fn relations(&self, version: u64) -> Vec<Relation> {
+    fn relations(&self, version: u64, state: &SessionState) -> Vec<Relation> {
         let mut kept = self.relations.lock();
         match kept.as_ref() {
             Some((made, relations)) if *made == version => relations.clone(),
             _ => {
-                let relations = relations_of(self.tables.as_ref());
+                let mut relations = relations_of(self.tables.as_ref());
+                add_views(state, &mut relations);
                 *kept = Some((version, relations.clone()));
                 relations
             }
@@ -69,7 +73,7 @@ impl Source for Describer {
             backend_pid: session.process_id,
             started_at_us: session.server.started_at_micros,
             schemas,
-            relations: self.relations(version),
+            relations: self.relations(version, &session.planning.state),
             settings: settings_of(&session),
             functions: functions(),
             sessions: session.server.sessions().into_iter().map(entry_of).collect(),
@@ -199,6 +203,35 @@ fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvi
         row_estimate: rows.map(|rows| rows as u64),
         primary_key: key.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         definition: None,
+    }
+}
+
+/// Adds the built-in views.
+fn add_views(state: &SessionState, relations: &mut Vec<Relation>) {
+    for view in views::ALL {
+        // As with tables: one that cannot be planned at once cannot be described.
+        let Some(Ok(plan)) = plan_of(state, view).now_or_never() else { continue };
+        let comment = |name: &str| {
+            view.columns().find(|(column, _)| *column == name).map(|(_, text)| text.to_owned())
+        };
+        let columns = plan.schema().fields().iter().map(|field| RelationColumn {
+            name: field.name().clone(),
+            ty: PgType::of_field(field),
+            not_null: false,
+            comment: comment(field.name()),
+            generated: None,
+        });
+        relations.push(Relation {
+            oid: number(view.schema, view.name, relations),
+            schema: view.schema.to_owned(),
+            name: view.name.to_owned(),
+            kind: RelationKind::View,
+            comment: Some(view.comment().to_owned()),
+            columns: columns.collect(),
+            row_estimate: None,
+            primary_key: Vec::new(),
+            definition: Some(view.query().to_owned()),
+        });
     }
 }
 

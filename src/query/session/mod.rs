@@ -33,6 +33,7 @@ mod settings;
 mod show;
 mod state;
 mod transaction;
+mod views;
 pub mod zone;
 
 #[cfg(test)]

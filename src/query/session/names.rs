@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUnit};
 use datafusion::catalog::cte_worktable::CteWorkTable;
+use datafusion::catalog::view::ViewTable;
 use datafusion::common::DFSchema;
 use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
@@ -30,6 +31,8 @@ use crate::error::{Error, Result, SqlState};
 use crate::model::column::UTC;
 use crate::query::error::{external, from_datafusion, position};
 use crate::query::postgres::types::{METADATA_KEY, PgType, by_name};
+use crate::query::session::views::plan as of_view;
+use crate::query::views;
 
 /// Where the tables of one statement are.
 pub(super) struct Names<'a> {
@@ -154,6 +157,10 @@ async fn table_of(
     schema: &str,
     table: &str,
 ) -> Result<Option<Arc<dyn TableSource>>> {
+    if let Some(view) = views::named(schema, table) {
+        let (plan, query) = (of_view(state, view).await?, view.query().to_owned());
+        return Ok(Some(provider_as_source(Arc::new(ViewTable::new(plan, Some(query))))));
+    }
     let schemas = state.catalog_list().catalog(catalog);
     let Some(schema) = schemas.and_then(|schemas| schemas.schema(schema)) else {
         return Ok(None);

@@ -185,7 +185,8 @@ fn optimise(state: &SessionState, plan: LogicalPlan, sql: &str) -> Result<Logica
     Ok(plan)
 }
 
-fn options(state: &SessionState) -> ParserOptions {
+/// How SQL is read.
+pub(super) fn options(state: &SessionState) -> ParserOptions {
     let options = &state.config_options().sql_parser;
     ParserOptions {
         parse_float_as_decimal: options.parse_float_as_decimal,

@@ -18,7 +18,6 @@ use crate::error::Result;
 use crate::query::aggregates;
 use crate::query::error::from_datafusion;
 use crate::query::functions;
-use crate::query::policy_functions;
 use crate::query::postgres::{
     Source, information_schema, pg_catalog, scalar_functions, table_functions,
 };
@@ -54,7 +53,6 @@ impl Planning {
         let own = functions::scalar::scalar_functions(&binding).into_iter().map(Arc::new);
         let own: Vec<_> = own.collect();
         let relations = functions::relation::Relations::new(Arc::clone(&binding));
-        let of_policies = policy_functions::all(&binding);
         let tables = tables::catalog(binding);
         let source: Arc<dyn Source> = Arc::new(Describer::new(session, Arc::clone(&tables)));
         let catalog = Catalog {
@@ -73,8 +71,7 @@ impl Planning {
             .with_relation_planners(vec![Arc::new(relations)]);
         let mut builder = with_functions(builder, &source);
         builder.scalar_functions().get_or_insert_default().extend(own);
-        for (name, function) in table_functions(Arc::clone(&source)).into_iter().chain(of_policies)
-        {
+        for (name, function) in table_functions(Arc::clone(&source)) {
             let function = Arc::new(TableFunction::new(name.clone(), function));
             builder.table_functions().get_or_insert_default().insert(name, function);
         }

@@ -177,3 +177,17 @@ async fn sessions_are_listed_and_forgotten() {
     assert_eq!(server.sessions().len(), 1);
     assert!(!server.cancel_session(99));
 }
+
+#[tokio::test]
+async fn every_view_plans_and_tells_of_each_column() {
+    let session = session();
+    for view in crate::query::views::ALL {
+        let name = format!("{}.{}", view.schema, view.name);
+        let outputs = session.run_script(&format!("SELECT * FROM {name}")).await;
+        let outputs = outputs.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let schema = outputs[0].schema.clone().expect("it has rows");
+        let columns: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let described: Vec<_> = view.columns().map(|(column, _)| column.to_owned()).collect();
+        assert_eq!(columns, described, "{name}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `policy_diff(a, b)` and `policy_diff_counts(a, b)`: whose merged values differ under two policies.
 //!
 //! Both policies merge the same people, a group at a time; values are compared as values, and only those
-//! that differ become texts. `query::policy_functions` makes these tables.
+//! that differ become texts. `query::functions` makes these tables.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

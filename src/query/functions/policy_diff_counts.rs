@@ -1,0 +1,53 @@
+//! `policy_diff_counts(left_policy, right_policy)`: how many merged values differ, by attribute.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::error::Result;
+use crate::query::functions::{
+    Argument, Context, Signature, TableFunction, all_rows, check_policies,
+};
+use crate::query::tables::VirtualTable;
+use crate::query::tables::policy_diff::PolicyDiffCounts as Table;
+
+/// The function.
+#[derive(Debug)]
+pub struct PolicyDiffCounts;
+
+const SIGNATURE: Signature = Signature {
+    name: "policy_diff_counts",
+    parameters: &["left_policy", "right_policy"],
+    required_count: 2,
+    result: "TABLE(attribute text, differing bigint, only_left bigint, only_right bigint, \
+             profiles bigint)",
+    comment: "how many merged values differ under two merge policies, by attribute",
+    example: "SELECT * FROM policy_diff_counts('latest', 'trusted')",
+};
+
+fn table(left: &str, right: &str) -> Table {
+    Table { left: left.to_owned(), right: right.to_owned() }
+}
+
+impl TableFunction for PolicyDiffCounts {
+    fn signature(&self) -> &'static Signature {
+        &SIGNATURE
+    }
+
+    fn schema(&self, context: &Context, arguments: &[Argument]) -> Result<SchemaRef> {
+        check_policies(context, arguments)?;
+        table("", "").schema(&context.snapshot)
+    }
+
+    fn table(&self, arguments: &[&str]) -> Option<Arc<dyn VirtualTable>> {
+        match *arguments {
+            [left, right] => Some(Arc::new(table(left, right))),
+            _ => None,
+        }
+    }
+
+    fn rows(&self, context: &Context, arguments: &[&str]) -> Result<RecordBatch> {
+        all_rows(context, self.table(arguments))
+    }
+}
