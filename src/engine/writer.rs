@@ -489,18 +489,21 @@ pub(crate) fn logged_segments(commit: &Commit) -> Vec<String> {
 
 /// What a definition did to profiles, for its user.
 pub(super) fn profiles_notice(changes: &[ProfileChange]) -> Option<String> {
-    let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
     let told = [
-        (count(ChangeKind::Split), "split off"),
-        (count(ChangeKind::Joined), "joined others"),
-        (count(ChangeKind::Moved), "moved"),
+        (ChangeKind::Split, "profile", "split off"),
+        (ChangeKind::Joined, "profile", "joined another"),
+        (ChangeKind::Moved, "identity", "moved"),
     ];
     let told: Vec<String> = told
         .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| match what {
-            "moved" => format!("{count} identities moved"),
-            _ => format!("{count} profiles {what}"),
+        .filter_map(|(kind, what, did)| {
+            let what = match (changes.iter().filter(|change| change.kind == kind).count(), what) {
+                (0, _) => return None,
+                (1, what) => format!("1 {what}"),
+                (count, "identity") => format!("{count} identities"),
+                (count, what) => format!("{count} {what}s"),
+            };
+            Some(format!("{what} {did}"))
         })
         .collect();
     (!told.is_empty()).then(|| format!("{}; identity_changes lists them", told.join(", ")))

@@ -55,15 +55,15 @@ pub fn changes(
         if from == to {
             continue;
         }
-        let (kind, identity) = if after.profile_of(to) == Some(to) && !before.contains_profile(to) {
-            (ChangeKind::Split, None)
-        } else if *identity == from {
+        let (kind, identity) = if *identity == from {
             (ChangeKind::Joined, None)
         } else if after.profile_of(from) == Some(to) {
             // It went with the whole.
             continue;
-        } else {
+        } else if before.contains_profile(to) {
             (ChangeKind::Moved, Some(*identity))
+        } else {
+            (ChangeKind::Split, None)
         };
         found.entry((kind, from, to, identity)).or_insert(*fragment_id);
     }
