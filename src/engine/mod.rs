@@ -20,6 +20,7 @@ pub mod index;
 pub mod intake;
 pub mod internal;
 pub mod load;
+pub mod operations;
 pub mod paths;
 pub mod profiles;
 mod recovery;
