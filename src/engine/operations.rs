@@ -246,8 +246,10 @@ impl Operation {
     }
 
     fn end(&self, state: OperationState, detail: Option<String>) {
-        let at = self.clock.now_micros();
-        self.progress.0.end.lock().get_or_insert(End { at, state, detail });
+        let mut end = self.progress.0.end.lock();
+        if end.is_none() {
+            *end = Some(End { at: self.clock.now_micros(), state, detail });
+        }
     }
 }
 

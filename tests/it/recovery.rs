@@ -274,8 +274,11 @@ fn change(client: &Client, step: &str) -> Result<()> {
 
 /// What profiles are, and what the log says of how they came to be.
 fn told(client: &Client) -> [Vec<BTreeMap<String, Value>>; 2] {
-    ["SELECT * FROM identities ORDER BY identity_id", "SELECT * FROM identity_changes"]
-        .map(|sql| client.records(sql))
+    [
+        "SELECT * FROM identities ORDER BY identity_id",
+        "SELECT * FROM identity_changes ORDER BY change_id",
+    ]
+    .map(|sql| client.records(sql))
 }
 
 #[test]
@@ -362,12 +365,13 @@ fn a_commit_that_finds_the_disk_full_is_refused_and_those_after_it() {
 }
 
 /// Queries that together read every column of every file.
-const QUERIES: [&str; 5] = [
+const QUERIES: [&str; 6] = [
     "SELECT * FROM crm ORDER BY customer",
     "SELECT * FROM profiles ORDER BY profile_id",
     "SELECT * FROM identities ORDER BY identity_id",
     "SELECT * FROM selfsame.ingests ORDER BY ingest_id",
     "SELECT * FROM rejects ORDER BY ingest_id",
+    "SELECT * FROM identity_changes ORDER BY change_id",
 ];
 
 /// Opens a damaged store: each answer is the right one, or none.
@@ -417,7 +421,7 @@ fn damage_is_told_and_never_a_wrong_answer() {
     let right = QUERIES.map(|sql| client.records(sql));
     drop(client);
     let files = disk.paths();
-    assert_eq!(files.len(), 7, "{files:?}");
+    assert_eq!(files.len(), 8, "{files:?}");
     for path in files {
         // The log ends where its records do: damage to its last one cannot be told from a torn write.
         if !path.starts_with("log/") {
