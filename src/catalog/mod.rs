@@ -8,6 +8,7 @@ mod apply;
 pub mod attributes;
 mod decide;
 pub mod decisions;
+mod statement;
 
 use std::collections::BTreeMap;
 

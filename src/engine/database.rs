@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::engine::derive::Derivations;
 use crate::engine::intake::EventIds;
+use crate::engine::operations::Operations;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
 use crate::engine::snapshot::Snapshot;
@@ -29,6 +30,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::graph::dictionary::Dictionary;
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
+use crate::model::names::quote_name;
 use crate::storage::store::Files;
 
 /// Bytes of decoded columns kept unless configured otherwise.
@@ -88,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) snapshot: SnapshotCell,
     pub(crate) touched: TouchedCell,
+    pub(crate) operations: Operations,
     event_ids: Mutex<HashMap<u32, Arc<EventIds>>>,
 }
 
@@ -99,10 +102,12 @@ impl Shared {
         snapshot: Snapshot,
     ) -> Self {
         let touched = crate::engine::touched::TouchedLog::starting_at(snapshot.commit());
+        let operations = Operations::new(Arc::clone(&clock));
         Self {
             dictionary,
             files,
             clock,
+            operations,
             snapshot: SnapshotCell::new(Arc::new(snapshot)),
             touched: TouchedCell::new(touched),
             event_ids: Mutex::default(),
@@ -171,7 +176,16 @@ impl Database {
         if self.is_new_dataset(&definition) {
             self.derivations.check(&definition)?;
         }
-        self.ask(|reply| Request::Define(definition, reply))
+        let operation = may_refold(&definition).then(|| {
+            let statement = self.snapshot().catalog().statement_text(&definition);
+            self.operations().begin("definition", Some(&statement), None, "graphs")
+        });
+        let progress = operation.as_ref().map(|operation| operation.progress().clone());
+        let defined = self.ask(|reply| Request::Define(definition, progress, reply));
+        if let Some(operation) = operation {
+            operation.conclude(&defined, |defined| defined.notice.clone());
+        }
+        defined
     }
 
     /// Whether a definition would create a dataset of a name that is not taken.
@@ -197,8 +211,13 @@ impl Database {
     pub fn delete(&self, dataset: &str, mut fragment_ids: Vec<i64>) -> Result<u64> {
         fragment_ids.sort_unstable();
         fragment_ids.dedup();
+        let statement = format!("DELETE FROM {}", quote_name(dataset));
+        let total = Some(fragment_ids.len() as u64);
+        let operation = self.operations().begin("delete", Some(&statement), total, "rows");
         let pending = PendingDelete { dataset: dataset.to_owned(), fragment_ids };
-        self.ask(|reply| Request::Delete(pending, reply))
+        let deleted = self.ask(|reply| Request::Delete(pending, reply));
+        operation.conclude(&deleted, |count| Some(format!("{count} rows deleted")));
+        deleted
     }
 
     /// Moves everything from the log's tail into segments.
@@ -250,6 +269,11 @@ impl Database {
         &self.shared.clock
     }
 
+    /// Work that takes a while, now and lately.
+    pub fn operations(&self) -> &Operations {
+        &self.shared.operations
+    }
+
     pub(crate) fn derivations(&self) -> &Derivations {
         &self.derivations
     }
@@ -262,6 +286,16 @@ impl Database {
     pub(crate) fn touched_between(&self, after: u64, up_to: u64) -> Option<Vec<u32>> {
         self.shared.touched.lock().between(after, up_to)
     }
+}
+
+/// Whether a definition may fold graphs anew, so that it may take a while.
+fn may_refold(definition: &Definition) -> bool {
+    matches!(
+        definition,
+        Definition::AlterNamespace { .. }
+            | Definition::AlterSystem { .. }
+            | Definition::DropDataset { .. }
+    )
 }
 
 impl std::fmt::Debug for Database {

@@ -1,13 +1,17 @@
-//! The store's own datasets: refused rows and the record of loads.
+//! The store's own datasets: refused rows, the record of loads, and what happened to profiles.
 //!
 //! They are kept like any rows (log, tail, segments), under numbers that no user's dataset gets.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, StringViewArray, StringViewBuilder,
+    TimestampMicrosecondArray, UInt32Array,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
+use crate::graph::changes::ProfileChange;
 use crate::model::column::UTC;
 use crate::storage::part::time_type;
 
@@ -16,6 +20,46 @@ pub const REJECTS: u32 = u32::MAX;
 
 /// The number of `selfsame.ingests`.
 pub const INGESTS: u32 = u32::MAX - 1;
+
+/// The number of what `identity_changes` shows.
+pub const CHANGES: u32 = u32::MAX - 2;
+
+/// The most bytes of a statement that is kept to say what did something: enough to recognise it. Longer
+/// ones end in an ellipsis.
+pub const STATEMENT_BYTES_MAX: usize = 1_000;
+
+/// A statement, cut to [`STATEMENT_BYTES_MAX`].
+pub fn bounded_statement(text: &str) -> String {
+    if text.len() <= STATEMENT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(STATEMENT_BYTES_MAX - "…".len());
+    format!("{}…", &text[..end])
+}
+
+/// The columns of one of the store's own datasets.
+pub fn internal_schema(dataset: u32) -> Option<SchemaRef> {
+    match dataset {
+        REJECTS => Some(rejects_schema()),
+        INGESTS => Some(ingests_schema()),
+        CHANGES => Some(changes_schema()),
+        _ => None,
+    }
+}
+
+/// Columns of the log of changes. Identities are numbers in it, as in all that is stored.
+pub fn changes_schema() -> SchemaRef {
+    let number = |name: &str, nullable| Field::new(name, DataType::Int64, nullable);
+    Arc::new(Schema::new(vec![
+        Field::new("kind", DataType::Utf8View, false),
+        Field::new("identity", DataType::UInt32, true),
+        number("from_profile_id", false),
+        number("to_profile_id", false),
+        number("fragment_id", true),
+        Field::new("statement", DataType::Utf8View, true),
+        Field::new("changed_at", time_type(), false),
+    ]))
+}
 
 fn column(name: &str, ty: DataType, comment: &str) -> Field {
     let comment = [("comment".to_owned(), comment.to_owned())];
@@ -141,4 +185,51 @@ pub fn ingest_batch(ingest: &Ingest) -> Result<RecordBatch> {
             times(std::iter::once(ingest.finished_at)),
         ],
     )
+}
+
+/// What happened to profiles as rows of the log of it, by a statement, or else by the rows named.
+pub fn changes_batch(
+    changes: &[ProfileChange],
+    statement: Option<&str>,
+    changed_at: i64,
+) -> Result<RecordBatch> {
+    let profiles = |profile: fn(&ProfileChange) -> u32| -> ArrayRef {
+        let ids = changes.iter().map(|change| i64::from(profile(change)));
+        Arc::new(Int64Array::from_iter_values(ids))
+    };
+    let by_rows = |change: &ProfileChange| {
+        (statement.is_none() && change.fragment_id > 0).then_some(change.fragment_id)
+    };
+    let statement = statement.map(bounded_statement);
+    // One copy of the text, however many rows say it.
+    let mut statements = StringViewBuilder::with_capacity(changes.len()).with_deduplicate_strings();
+    changes.iter().for_each(|_| statements.append_option(statement.as_deref()));
+    batch(
+        changes_schema(),
+        vec![
+            texts(changes.iter().map(|change| change.kind.name())),
+            Arc::new(changes.iter().map(|change| change.identity).collect::<UInt32Array>()),
+            profiles(|change| change.from_profile),
+            profiles(|change| change.to_profile),
+            Arc::new(changes.iter().map(by_rows).collect::<Int64Array>()),
+            Arc::new(statements.finish()),
+            times(changes.iter().map(|_| changed_at)),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_statements_are_cut_between_characters() {
+        for (length, cut) in [(1, false), (500, false), (501, true), (4_000, true)] {
+            let text = "é".repeat(length);
+            let bounded = bounded_statement(&text);
+            assert_eq!(bounded != text, cut, "{length}");
+            assert!(bounded.len() <= STATEMENT_BYTES_MAX);
+            assert_eq!(bounded.ends_with('…'), cut);
+        }
+    }
 }

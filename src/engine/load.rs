@@ -13,10 +13,12 @@ use hashbrown::HashSet;
 use crate::engine::database::Database;
 use crate::engine::intake::{EventIds, Intake, declared_schema};
 use crate::engine::internal::{Ingest, REJECTS, RejectedRow, rejects_batch, rejects_schema};
+use crate::engine::operations::Progress;
 use crate::engine::writer::{Pending, PendingPart};
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::{Format, Input, Options, Reject, Rows, Sink, Target};
 use crate::model::dataset::Dataset;
+use crate::model::names::{quote_literal, quote_name};
 use crate::storage::record::{FileReference, PartRows};
 use crate::storage::segment::SegmentWriter;
 use crate::storage::store::Files;
@@ -54,6 +56,18 @@ pub struct Source {
     pub input: Input,
 }
 
+impl Load {
+    /// The statement that would ask for it.
+    fn statement(&self) -> String {
+        let name = |source: &Source| match &source.input {
+            Input::File(_) => quote_literal(&source.name),
+            Input::Stream(_) => source.name.clone(),
+        };
+        let names: Vec<String> = self.sources.iter().map(name).collect();
+        format!("COPY {} FROM {}", quote_name(&self.dataset), names.join(", "))
+    }
+}
+
 /// What a load did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
@@ -69,6 +83,15 @@ pub struct LoadReport {
     pub notices: Vec<String>,
 }
 
+impl LoadReport {
+    fn summary(&self) -> String {
+        let Self { ingest_id, accepted, rejected, duplicates, .. } = self;
+        format!(
+            "ingest {ingest_id}: {accepted} accepted, {rejected} rejected, {duplicates} duplicates"
+        )
+    }
+}
+
 impl Database {
     /// Takes files or streams in as one commit; returns when the rows are durable and visible.
     ///
@@ -76,6 +99,13 @@ impl Database {
     /// Nothing of the load remains: `42P01`, `42703`, what the format finds broken, `54000` beyond
     /// `max_rejects`, `40001` if the dataset changed meanwhile, or what the disk says.
     pub fn load(&self, load: Load) -> Result<LoadReport> {
+        let operation = self.operations().begin("load", Some(&load.statement()), None, "rows");
+        let loaded = self.load_rows(load, operation.progress().clone());
+        operation.conclude(&loaded, |report| Some(report.summary()));
+        loaded
+    }
+
+    fn load_rows(&self, load: Load, progress: Progress) -> Result<LoadReport> {
         let snapshot = self.snapshot();
         let dataset = Arc::new(snapshot.catalog().dataset(&load.dataset)?.clone());
         let target = target(&dataset, load.columns.as_deref())?;
@@ -102,6 +132,7 @@ impl Database {
             max_rejects: load.max_rejects,
             report: LoadReport { ingest_id, ..LoadReport::default() },
             started_at,
+            progress,
         };
         let mut names = Vec::new();
         for source in load.sources {
@@ -174,6 +205,8 @@ struct Loader<'a> {
     max_rejects: Option<u64>,
     report: LoadReport,
     started_at: i64,
+    /// Told of each row that was read, taken or not.
+    progress: Progress,
 }
 
 impl Loader<'_> {
@@ -224,6 +257,7 @@ impl Loader<'_> {
 
 impl Sink for Loader<'_> {
     fn rows(&mut self, rows: Rows<'_>) -> Result<()> {
+        self.progress.advance(rows.batch.num_rows() as u64);
         let taken = self.intake.take(&self.widen(&rows.batch)?)?;
         for (row, code, message) in taken.refused {
             self.refuse(RejectedRow {
@@ -240,6 +274,7 @@ impl Sink for Loader<'_> {
     }
 
     fn reject(&mut self, reject: Reject) -> Result<()> {
+        self.progress.advance(1);
         self.refuse(RejectedRow {
             source: self.source.clone(),
             line: reject.line,

@@ -5,7 +5,8 @@
 //! what is ready, a group at a time: it gives rows their fragment ids, appends a record to the log,
 //! applies it to the [`state`] (components, index of rows, parts), syncs the log once for the group,
 //! publishes a new [`snapshot`], and only then answers. When the tail has grown, it flushes it into
-//! segments.
+//! segments. What a commit, a definition or a deletion did to profiles is noted in the same record, for
+//! `identity_changes`; work that takes a while is seen in [`operations`].
 //!
 //! Life of a read. A [`snapshot::Snapshot`] is immutable; scans read its parts, look-ups its index.
 //! Merged profiles are kept per policy by [`profiles`]: a commit only notes which profiles it touched,
@@ -21,6 +22,7 @@ pub mod index;
 pub mod intake;
 pub mod internal;
 pub mod load;
+pub mod operations;
 pub mod paths;
 pub mod profiles;
 mod recovery;

@@ -103,25 +103,36 @@ impl Writer {
 
     fn replay(&mut self, record: Record) -> Result<()> {
         match record {
-            Record::Define(definition) => {
-                if let Definition::Decide { left, right, .. } = &definition {
-                    self.restore_decided(left)?;
-                    self.restore_decided(right)?;
-                }
-                let applied = self.state.catalog.apply(&definition).map_err(|error| {
-                    Error::corrupted(format!("a logged definition cannot be applied: {error}"))
-                })?;
-                if let Some(catalog) = applied.catalog {
-                    let (names, mut change) =
-                        (Arc::clone(&self.shared.dictionary), Change::default());
-                    self.state.define(catalog, &definition, &names, &mut change, &mut |_, _| ())?;
-                }
+            Record::Define(define) => {
+                self.replay_define(&define.definition)?;
+                self.replay_noted(define.noted)?;
             }
             Record::Commit(commit) => self.replay_commit(commit)?,
-            Record::Delete(delete) => self.replay_delete(&delete)?,
+            Record::Delete(delete) => {
+                self.replay_delete(&delete)?;
+                self.replay_noted(delete.noted)?;
+            }
         }
         self.state.commit += 1;
         Ok(())
+    }
+
+    fn replay_define(&mut self, definition: &Definition) -> Result<()> {
+        if let Definition::Decide { left, right, .. } = definition {
+            self.restore_decided(left)?;
+            self.restore_decided(right)?;
+        }
+        let applied = self.state.catalog.apply(definition).map_err(|error| {
+            Error::corrupted(format!("a logged definition cannot be applied: {error}"))
+        })?;
+        let Some(catalog) = applied.catalog else { return Ok(()) };
+        let (names, mut change) = (Arc::clone(&self.shared.dictionary), Change::default());
+        self.state.define(catalog, definition, &names, &mut change, &mut |_, _| ())
+    }
+
+    /// What a definition or a delete did to profiles is taken as it was noted.
+    fn replay_noted(&mut self, noted: Option<Commit>) -> Result<()> {
+        noted.map_or(Ok(()), |noted| self.replay_commit(noted))
     }
 
     /// A decision keeps the numbers of its identities: no row need have named them.

@@ -14,7 +14,8 @@ use arrow::array::{ArrayRef, RecordBatch};
 use crate::catalog::Catalog;
 use crate::engine::database::Defined;
 use crate::engine::intake::{identity_numbers, stored_schema};
-use crate::engine::state::decided_rules_of;
+use crate::engine::operations::Progress;
+use crate::engine::state::{State, decided_rules_of};
 use crate::engine::touched::Touched;
 use crate::engine::writer::{Writer, profiles_notice};
 use crate::error::{Error, Result};
@@ -30,7 +31,11 @@ impl Writer {
     ///
     /// # Errors
     /// What the catalog refuses, or what the disk says; then nothing has changed.
-    pub(super) fn rewrite(&mut self, definition: &Definition) -> Result<Defined> {
+    pub(super) fn rewrite(
+        &mut self,
+        definition: &Definition,
+        progress: Option<&Progress>,
+    ) -> Result<Defined> {
         let applied = self.state.catalog.apply(definition)?;
         let Some(catalog) = applied.catalog else {
             return Ok(Defined { changed: false, notice: applied.notice });
@@ -38,28 +43,67 @@ impl Writer {
         let concerned: BTreeSet<u32> =
             catalog.rewritten_by(definition).into_iter().map(|dataset| dataset.id).collect();
         self.flush()?;
-        let mut parts = Vec::new();
-        for id in self.state.datasets.keys() {
-            let dataset = catalog.dataset_by_id(*id).filter(|_| concerned.contains(id));
-            for (_, part) in self.state.parts(*id) {
-                parts.push(match dataset {
-                    Some(dataset) => self.rewritten(part, dataset, &catalog)?,
-                    None => Arc::clone(part),
-                });
-            }
-        }
+        let parts = self.rewritten_parts(&catalog, &concerned, progress)?;
         let (rules, catalog) = (decided_rules_of(&catalog), Arc::new(catalog));
         let names = Arc::clone(&self.shared.dictionary);
         let mut next = self.state.rebuilt(Arc::clone(&catalog), rules, parts, &names)?;
         next.commit += 1;
         next.rewritten_at = catalog.version;
-        let before = self.state.graph.clone();
-        let suspects: Vec<(u32, i64)> = before.identities().map(|one| (one, 0)).collect();
-        let told = profiles_notice(&changes(&before, &next.graph, &suspects));
-        let new = next.graph.identities().filter(|one| !before.contains(*one)).collect();
+        let before = std::mem::replace(&mut self.state, next);
+        match self.keep_rewritten(&before, definition) {
+            Ok(told) => {
+                self.publish(vec![(self.state.commit, Touched::all())]);
+                Ok(Defined { changed: true, notice: applied.notice.or(told) })
+            }
+            Err(error) => {
+                self.state = before;
+                Err(error)
+            }
+        }
+    }
+
+    fn rewritten_parts(
+        &self,
+        catalog: &Catalog,
+        concerned: &BTreeSet<u32>,
+        progress: Option<&Progress>,
+    ) -> Result<Vec<Arc<Part>>> {
+        let mut parts = Vec::new();
+        if let Some(progress) = progress {
+            let counts = concerned.iter().map(|id| self.state.parts(*id).count() as u64);
+            progress.set_total(counts.sum());
+        }
+        for id in self.state.datasets.keys() {
+            let dataset = catalog.dataset_by_id(*id).filter(|_| concerned.contains(id));
+            for (_, part) in self.state.parts(*id) {
+                let Some(dataset) = dataset else {
+                    parts.push(Arc::clone(part));
+                    continue;
+                };
+                parts.push(self.rewritten(part, dataset, catalog)?);
+                progress.into_iter().for_each(|progress| progress.advance(1));
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Makes the new state durable; tells what it did to profiles.
+    fn keep_rewritten(
+        &mut self,
+        before: &State,
+        definition: &Definition,
+    ) -> Result<Option<String>> {
+        let suspects: Vec<(u32, i64)> = before.graph.identities().map(|one| (one, 0)).collect();
+        let changes = changes(&before.graph, &self.state.graph, &suspects);
+        self.note_statement(&changes, &before.catalog.statement_text(definition))?;
+        let operation = self.shared.operations.begin("flush", None, None, "datasets");
+        let flushed = self.flushed_state(operation.progress());
+        operation.conclude(&flushed, |_| None);
+        let next = flushed?;
+        let is_new = |identity: &u32| !before.graph.contains(*identity);
+        let new = next.graph.identities().filter(is_new).collect();
         self.replace_manifest(next, &new)?;
-        self.publish(vec![(self.state.commit, Touched::all())]);
-        Ok(Defined { changed: true, notice: applied.notice.or(told) })
+        Ok(profiles_notice(&changes))
     }
 
     /// A segment with the numbers that its identities have under a catalog.

@@ -12,6 +12,7 @@ use arrow::compute::concat_batches;
 use crate::catalog::Catalog;
 use crate::engine::deletion::DeletedRow;
 use crate::engine::index::{Index, IndexedRow, RowLocation, Slots};
+use crate::engine::internal::CHANGES;
 use crate::engine::rows::RowFacts;
 use crate::engine::touched::Touched;
 use crate::error::{Error, Result};
@@ -51,6 +52,8 @@ pub struct State {
     pub next_fragment_id: i64,
     /// The number of the next load.
     pub next_ingest_id: i64,
+    /// The number of the next thing that happens to profiles.
+    pub next_change_id: i64,
     /// Places whose rows are in each slot of the tail.
     tail_places: BTreeMap<u32, Vec<u32>>,
 }
@@ -67,6 +70,7 @@ impl Default for State {
             datasets: Arc::default(),
             next_fragment_id: 1,
             next_ingest_id: 1,
+            next_change_id: 1,
             tail_places: BTreeMap::new(),
         }
     }
@@ -180,6 +184,9 @@ impl State {
         let slot = Arc::make_mut(&mut self.slots).insert(Arc::clone(&part));
         Arc::make_mut(&mut self.datasets).entry(part.dataset).or_default().push(slot);
         let place = self.index.add_place(slot, 0);
+        if part.dataset == CHANGES {
+            self.next_change_id = self.next_change_id.max(last_fragment_id(&part)? + 1);
+        }
         if let Some(dataset) = dataset {
             self.next_fragment_id = self.next_fragment_id.max(last_fragment_id(&part)? + 1);
             for group in 0..part.group_count() {
@@ -337,6 +344,11 @@ impl State {
         let gone = |id: &u32| self.catalog.dataset_by_id(*id).is_none();
         let dropped: Vec<u32> =
             old.datasets.values().map(|dataset| dataset.id).filter(gone).collect();
+        if !dropped.is_empty() {
+            // The graph is made anew, so that any identity may be in another profile after it.
+            let all = self.graph.identities().map(|identity| (identity, 0));
+            change.effects.suspects.extend(all);
+        }
         for dataset in dropped {
             self.drop_dataset(dataset, names)?;
             change.touched = Touched::all();
@@ -398,6 +410,7 @@ impl State {
             rewritten_at: self.rewritten_at,
             next_fragment_id: self.next_fragment_id,
             next_ingest_id: self.next_ingest_id,
+            next_change_id: self.next_change_id,
             graph: IdentityGraph::new(rules),
             ..Self::default()
         };

@@ -17,8 +17,9 @@ use crate::engine::database::{Defined, Shared};
 use crate::engine::deletion::FoundRows;
 use crate::engine::intake::stored_schema;
 use crate::engine::internal::{
-    INGESTS, Ingest, REJECTS, ingest_batch, ingests_schema, rejects_schema,
+    CHANGES, INGESTS, Ingest, changes_batch, ingest_batch, internal_schema,
 };
+use crate::engine::operations::Progress;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, concat};
 use crate::engine::touched::Touched;
@@ -26,9 +27,10 @@ use crate::error::{Error, Result, SqlState};
 use crate::graph::changes::{ChangeKind, ProfileChange, changes};
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
+use crate::model::names::quote_name;
 use crate::storage::manifest::{Manifest, SegmentEntry};
 use crate::storage::part::{Part, tail_batch};
-use crate::storage::record::{Commit, CommitPart, Delete, FileReference, PartRows, Record};
+use crate::storage::record::{Commit, CommitPart, Define, Delete, FileReference, PartRows, Record};
 use crate::storage::store::Store;
 
 /// Requests that may wait; beyond, senders wait: the queue is the back-pressure.
@@ -69,7 +71,8 @@ pub(crate) type Reply<T> = SyncSender<Result<T>>;
 
 /// What the writer is asked for.
 pub(crate) enum Request {
-    Define(Definition, Reply<Defined>),
+    /// With where to tell how far it is, if somebody watches.
+    Define(Definition, Option<Progress>, Reply<Defined>),
     Commit(Pending, Reply<u64>),
     Delete(PendingDelete, Reply<u64>),
     Flush(Reply<()>),
@@ -138,15 +141,17 @@ impl Writer {
         let mut rewrites = Vec::new();
         for request in group {
             match request {
-                Request::Define(definition, reply)
+                Request::Define(definition, progress, reply)
                     if !self.state.catalog.rewritten_by(&definition).is_empty() =>
                 {
-                    rewrites.push((definition, reply));
+                    rewrites.push((definition, progress, reply));
                 }
-                Request::Define(definition, reply) => match self.define(definition, &mut touched) {
-                    Ok(defined) => answers.push(Answer::Defined(reply, defined)),
-                    Err(error) => drop(reply.send(Err(error))),
-                },
+                Request::Define(definition, progress, reply) => {
+                    match self.define(definition, progress.as_ref(), &mut touched) {
+                        Ok(defined) => answers.push(Answer::Defined(reply, defined)),
+                        Err(error) => drop(reply.send(Err(error))),
+                    }
+                }
                 Request::Commit(pending, reply) => match self.commit(pending, &mut touched) {
                     Ok(rows) => answers.push(Answer::Committed(reply, rows)),
                     Err(error) => drop(reply.send(Err(error))),
@@ -169,8 +174,8 @@ impl Writer {
             }
         }
         answers.into_iter().for_each(|answer| answer.send(synced.clone()));
-        for (definition, reply) in rewrites {
-            let rewritten = self.rewrite(&definition);
+        for (definition, progress, reply) in rewrites {
+            let rewritten = self.rewrite(&definition, progress.as_ref());
             drop(reply.send(rewritten));
         }
         for reply in flushes {
@@ -192,6 +197,7 @@ impl Writer {
     fn define(
         &mut self,
         definition: Definition,
+        progress: Option<&Progress>,
         touched: &mut Vec<(u64, Touched)>,
     ) -> Result<Defined> {
         let applied = self.state.catalog.apply(&definition)?;
@@ -199,7 +205,7 @@ impl Writer {
             return Ok(Defined { changed: false, notice: applied.notice });
         };
         let before = self.state.clone();
-        match self.try_define(definition, catalog, &before) {
+        match self.try_define(definition, catalog, &before, progress) {
             Ok((change, notice)) => {
                 touched.push((self.state.commit, change.touched));
                 let notices: Vec<String> = applied.notice.into_iter().chain(notice).collect();
@@ -219,19 +225,59 @@ impl Writer {
         definition: Definition,
         catalog: Catalog,
         before: &State,
+        progress: Option<&Progress>,
     ) -> Result<(Change, Option<String>)> {
         let mut change = Change::default();
         let names = Arc::clone(&self.shared.dictionary);
-        self.state.define(catalog, &definition, &names, &mut change, &mut |_, _| ())?;
+        let mut tell = |done: usize, total: usize| {
+            if let Some(progress) = progress {
+                progress.set_total(total as u64);
+                progress.reach(done as u64);
+            }
+        };
+        self.state.define(catalog, &definition, &names, &mut change, &mut tell)?;
         let changes = changes(&before.graph, &self.state.graph, &change.effects.suspects);
-        self.store.append(&Record::Define(definition))?;
+        let statement = before.catalog.statement_text(&definition);
+        let noted = self.note_statement(&changes, &statement)?;
+        self.store.append(&Record::Define(Define { definition, noted }))?;
         self.state.commit += 1;
         Ok((change, profiles_notice(&changes)))
     }
 
+    /// Adds to the log of what profiles did, because of a statement or else of rows; gives what is to
+    /// be stored of it, if anything is.
+    fn note(
+        &mut self,
+        changes: &[ProfileChange],
+        statement: Option<&str>,
+        changed_at: i64,
+    ) -> Result<Option<CommitPart>> {
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let rows = PartRows::Batch(changes_batch(changes, statement, changed_at)?);
+        let first_fragment_id = self.state.next_change_id;
+        let stored = CommitPart { dataset: CHANGES, first_fragment_id, rows };
+        let part = open_part(&self.shared, &stored, changed_at)?;
+        self.state.apply(Arc::new(part), &mut Change::default())?;
+        Ok(Some(stored))
+    }
+
+    /// As [`Writer::note`], for a record that brings no rows of its own.
+    pub(super) fn note_statement(
+        &mut self,
+        changes: &[ProfileChange],
+        statement: &str,
+    ) -> Result<Option<Commit>> {
+        let committed_at = self.shared.clock.now_micros();
+        let part = self.note(changes, Some(statement), committed_at)?;
+        let commit = |part| Commit { committed_at, parts: vec![part], ..Commit::default() };
+        Ok(part.map(commit))
+    }
+
     fn commit(&mut self, pending: Pending, touched: &mut Vec<(u64, Touched)>) -> Result<u64> {
         let before = self.state.clone();
-        match self.try_commit(pending) {
+        match self.try_commit(pending, &before) {
             Ok((rows, change)) => {
                 self.unflushed.extend(&change.effects.new_identities);
                 touched.push((self.state.commit, change.touched));
@@ -244,7 +290,7 @@ impl Writer {
         }
     }
 
-    fn try_commit(&mut self, pending: Pending) -> Result<(u64, Change)> {
+    fn try_commit(&mut self, pending: Pending, before: &State) -> Result<(u64, Change)> {
         let dataset = &pending.dataset;
         let same = self.state.catalog.dataset(&dataset.name).ok() == Some(dataset.as_ref());
         if !same || pending.catalog_version < self.state.rewritten_at {
@@ -272,6 +318,8 @@ impl Writer {
             commit.parts.push(stored);
         }
         self.state.settle(&self.shared.dictionary, &mut change)?;
+        let changes = changes(&before.graph, &self.state.graph, &change.effects.suspects);
+        commit.parts.extend(self.note(&changes, None, committed_at)?);
         self.state.commit += 1;
         commit.identities = named(&self.shared, &change.effects.new_identities)?;
         let segments = logged_segments(&commit);
@@ -294,7 +342,7 @@ impl Writer {
             return Ok(0);
         }
         let before = self.state.clone();
-        match self.try_delete(&dataset, &found) {
+        match self.try_delete(&dataset, &found, &before) {
             Ok((rows, change)) => {
                 touched.push((self.state.commit, change.touched));
                 Ok(rows)
@@ -306,7 +354,12 @@ impl Writer {
         }
     }
 
-    fn try_delete(&mut self, dataset: &Dataset, found: &[FoundRows]) -> Result<(u64, Change)> {
+    fn try_delete(
+        &mut self,
+        dataset: &Dataset,
+        found: &[FoundRows],
+        before: &State,
+    ) -> Result<(u64, Change)> {
         let mut event_ids = Vec::new();
         if let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id()) {
             let column = &dataset.columns[at];
@@ -319,8 +372,11 @@ impl Writer {
         let names = Arc::clone(&self.shared.dictionary);
         let fragment_ids = self.state.delete(dataset, found, &names, &mut change)?;
         let rows = fragment_ids.len() as u64;
+        let changes = changes(&before.graph, &self.state.graph, &change.effects.suspects);
+        let statement = format!("DELETE FROM {}", quote_name(&dataset.name));
+        let noted = self.note_statement(&changes, &statement)?;
         self.state.commit += 1;
-        self.store.append(&Record::Delete(Delete { dataset: dataset.id, fragment_ids }))?;
+        self.store.append(&Record::Delete(Delete { dataset: dataset.id, fragment_ids, noted }))?;
         if let Some(events) = self.shared.event_ids(dataset) {
             events.remove(event_ids);
         }
@@ -360,7 +416,17 @@ impl Writer {
 
     /// Moves the tail into segments and starts a new log.
     pub(super) fn flush(&mut self) -> Result<()> {
-        let next = self.flushed_state()?;
+        let dataset_count = self.state.datasets.len() as u64;
+        let log_bytes = self.store.log_bytes();
+        let operation =
+            self.shared.operations.begin("flush", None, Some(dataset_count), "datasets");
+        let flushed = self.try_flush(operation.progress());
+        operation.conclude(&flushed, |()| Some(format!("{log_bytes} bytes of log")));
+        flushed
+    }
+
+    fn try_flush(&mut self, progress: &Progress) -> Result<()> {
+        let next = self.flushed_state(progress)?;
         // One that was deleted and came again is there twice.
         let unflushed: BTreeSet<u32> = self.unflushed.iter().copied().collect();
         self.replace_manifest(next, &unflushed)?;
@@ -417,7 +483,7 @@ impl Writer {
     }
 
     /// The state with all tails in segments, and the deletions from segments in files.
-    fn flushed_state(&self) -> Result<State> {
+    pub(super) fn flushed_state(&self, progress: &Progress) -> Result<State> {
         let mut next = self.state.clone();
         let datasets: Vec<u32> = next.datasets.keys().copied().collect();
         for dataset in datasets {
@@ -430,6 +496,7 @@ impl Writer {
                 self.flush_tail(&mut next, dataset, &tail)?;
             }
             self.flush_deletions(&mut next, dataset)?;
+            progress.advance(1);
         }
         Ok(next)
     }
@@ -451,14 +518,9 @@ impl Writer {
     }
 
     fn flush_tail(&self, next: &mut State, dataset: u32, tail: &[(u32, Arc<Part>)]) -> Result<()> {
-        let schema = match dataset {
-            REJECTS => rejects_schema(),
-            INGESTS => ingests_schema(),
-            _ => match next.catalog.dataset_by_id(dataset) {
-                Some(dataset) => stored_schema(dataset),
-                None => return Ok(()),
-            },
-        };
+        let own = internal_schema(dataset);
+        let of_users = || next.catalog.dataset_by_id(dataset).map(stored_schema);
+        let Some(schema) = own.or_else(of_users) else { return Ok(()) };
         let (mut batches, mut old, mut offset) = (Vec::new(), Vec::new(), 0);
         for (slot, part) in tail {
             old.push((*slot, offset));

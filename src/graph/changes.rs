@@ -1,6 +1,7 @@
 //! What a commit did to profiles: which joined another, which split, and which identities moved.
 //!
 //! Told by comparing the graph before with the graph after, for the identities that may have changed.
+//! Where the log of it is kept is the engine's matter.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,17 @@ pub enum ChangeKind {
     Split,
     /// An identity went from one profile to another, and both existed before.
     Moved,
+}
+
+impl ChangeKind {
+    /// Its name in `identity_changes`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Split => "split",
+            Self::Moved => "moved",
+        }
+    }
 }
 
 /// One thing that happened.
@@ -42,17 +54,14 @@ pub fn changes(
     suspects: &[(u32, i64)],
 ) -> Vec<ProfileChange> {
     let mut seen = HashSet::new();
+    // A first load has nothing before it: its suspects are skipped without being looked at twice.
+    let suspects = if before.identity_count() == 0 { &[][..] } else { suspects };
     let mut found: BTreeMap<(ChangeKind, u32, u32, Option<u32>), i64> = BTreeMap::new();
     // The last row that a suspect is named with is the one that settled it.
     for (identity, fragment_id) in suspects.iter().rev() {
+        let Some(from) = before.profile_of(*identity) else { continue };
+        let Some(to) = after.profile_of(*identity).filter(|to| *to != from) else { continue };
         if !seen.insert(*identity) {
-            continue;
-        }
-        let (Some(from), Some(to)) = (before.profile_of(*identity), after.profile_of(*identity))
-        else {
-            continue;
-        };
-        if from == to {
             continue;
         }
         let (kind, identity) = if *identity == from {

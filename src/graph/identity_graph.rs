@@ -52,8 +52,8 @@ pub struct Unsettled {
     /// Identities of clusters that became contested, and the row with which they did: what rows
     /// before it said is not in the fold yet.
     newcomers: Vec<(Vec<u32>, i64)>,
-    /// Identities whose clusters must be folded from the beginning.
-    afresh: Vec<u32>,
+    /// Identities whose clusters must be folded from the beginning, and the row that says so.
+    afresh: Vec<(u32, i64)>,
     /// Whether all contested clusters must.
     all_afresh: bool,
 }
@@ -81,6 +81,8 @@ struct Cluster {
     rows: Vec<usize>,
     newcomers: Vec<usize>,
     afresh: bool,
+    /// The last of the rows that concern it, by fragment id: what becomes of it is due to that one.
+    cause: i64,
 }
 
 /// The graph.
@@ -252,7 +254,7 @@ impl IdentityGraph {
         for other in linked {
             self.contest(other, moment, unsettled, effects);
             self.join(identity, other, moment, unsettled, effects);
-            unsettled.afresh.push(identity);
+            unsettled.afresh.push((identity, moment.fragment_id));
         }
     }
 
@@ -322,19 +324,24 @@ impl IdentityGraph {
         let mut clusters: BTreeMap<u32, Cluster> = BTreeMap::new();
         for at in 0..unsettled.rows.len() {
             let label = self.clusters.label(unsettled.row(at)[0]);
-            clusters.entry(label).or_default().rows.push(at);
+            let cluster = clusters.entry(label).or_default();
+            cluster.rows.push(at);
+            cluster.cause = cluster.cause.max(unsettled.rows[at].0.fragment_id);
         }
-        for (at, (members, _)) in unsettled.newcomers.iter().enumerate() {
-            let label = self.clusters.label(members[0]);
-            clusters.entry(label).or_default().newcomers.push(at);
+        for (at, (members, joined_with)) in unsettled.newcomers.iter().enumerate() {
+            let cluster = clusters.entry(self.clusters.label(members[0])).or_default();
+            cluster.newcomers.push(at);
+            cluster.cause = cluster.cause.max(*joined_with);
         }
-        for identity in &unsettled.afresh {
-            clusters.entry(self.clusters.label(*identity)).or_default().afresh = true;
+        for (identity, fragment_id) in &unsettled.afresh {
+            let cluster = clusters.entry(self.clusters.label(*identity)).or_default();
+            cluster.afresh = true;
+            cluster.cause = cluster.cause.max(*fragment_id);
         }
         for (label, mut cluster) in clusters {
             let afresh = unsettled.all_afresh || cluster.afresh;
             if afresh || !self.step_through(label, &mut cluster, unsettled, names, rows, effects)? {
-                self.fold_afresh(label, names, rows, effects)?;
+                self.fold_afresh(label, cluster.cause, names, rows, effects)?;
             }
         }
         Ok(())
@@ -403,10 +410,11 @@ impl IdentityGraph {
         Ok(last)
     }
 
-    /// Folds a contested cluster from its beginning.
+    /// Folds a contested cluster from its beginning, because of a row, or of none: 0.
     fn fold_afresh(
         &mut self,
         label: u32,
+        cause: i64,
         names: &Dictionary,
         rows: &dyn RowSource,
         effects: &mut Effects,
@@ -438,7 +446,7 @@ impl IdentityGraph {
         for member in &members {
             let now = self.fold.graphs().profile_of(*member);
             if now != before.get(member).copied() {
-                effects.suspects.push((*member, last.fragment_id));
+                effects.suspects.push((*member, cause));
             }
             effects.touched.extend(now);
         }
@@ -483,7 +491,7 @@ impl IdentityGraph {
             .collect();
         for (done, label) in contested.iter().enumerate() {
             progress(done, contested.len());
-            self.fold_afresh(*label, names, rows, effects)?;
+            self.fold_afresh(*label, 0, names, rows, effects)?;
         }
         Ok(())
     }

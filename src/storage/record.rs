@@ -7,8 +7,9 @@
 //!           then, for each batch: 4 bytes length, Arrow IPC stream of one batch
 //! ```
 //! The batches of a commit are, in order: the new identities if any, then those parts that are not in
-//! segments. A delete has one batch: runs of consecutive fragment ids, ascending, as `first` (INT64) and
-//! `count` (INT64).
+//! segments. A delete begins with a batch of its own: runs of consecutive fragment ids, ascending, as
+//! `first` (INT64) and `count` (INT64). What a definition or a delete did to profiles is a commit within
+//! the same record, so that there is never one without the other; its batches come last.
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -27,20 +28,31 @@ const FORMAT: u8 = 1;
 #[derive(Clone, Debug)]
 pub enum Record {
     /// A change of the catalog.
-    Define(Definition),
+    Define(Define),
     /// Accepted rows.
     Commit(Commit),
     /// Rows that ceased to exist.
     Delete(Delete),
 }
 
+/// A change of the catalog.
+#[derive(Clone, Debug)]
+pub struct Define {
+    /// What was said.
+    pub definition: Definition,
+    /// What the store itself notes of it, if anything.
+    pub noted: Option<Commit>,
+}
+
 /// Rows of one dataset that ceased to exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Delete {
     /// The dataset's number.
     pub dataset: u32,
     /// Their fragment ids, ascending.
     pub fragment_ids: Vec<i64>,
+    /// What the store itself notes of it, if anything.
+    pub noted: Option<Commit>,
 }
 
 /// Accepted rows, and the identities that no row had named before.
@@ -90,14 +102,23 @@ pub struct FileReference {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Header {
-    Define(Definition),
+    Define(DefineHeader),
     Commit(CommitHeader),
     Delete(DeleteHeader),
 }
 
 #[derive(Serialize, Deserialize)]
+struct DefineHeader {
+    definition: Definition,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noted: Option<CommitHeader>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct DeleteHeader {
     dataset: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noted: Option<CommitHeader>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -180,42 +201,82 @@ fn damaged(error: impl std::fmt::Display) -> Error {
     Error::corrupted(format!("a record of the log cannot be read: {error}"))
 }
 
+impl CommitHeader {
+    /// The header of a commit; its batches are added.
+    fn of(commit: &Commit, batches: &mut Vec<RecordBatch>) -> Result<Self> {
+        if !commit.identities.is_empty() {
+            batches.push(identities_batch(&commit.identities)?);
+        }
+        let mut parts = Vec::new();
+        for part in &commit.parts {
+            let segment = match &part.rows {
+                PartRows::Batch(batch) => {
+                    batches.push(batch.clone());
+                    None
+                }
+                PartRows::Segment(file) => Some(file.clone()),
+            };
+            let first_fragment_id = part.first_fragment_id;
+            parts.push(PartHeader { dataset: part.dataset, first_fragment_id, segment });
+        }
+        let identities = !commit.identities.is_empty();
+        Ok(Self { committed_at: commit.committed_at, identities, parts })
+    }
+
+    /// The commit, with the batches that come next.
+    fn read(self, rest: &mut Bytes) -> Result<Commit> {
+        let mut commit = Commit { committed_at: self.committed_at, ..Commit::default() };
+        if self.identities {
+            commit.identities = batch_identities(&take_batch(rest)?)?;
+        }
+        for part in self.parts {
+            let rows = match part.segment {
+                Some(file) => PartRows::Segment(file),
+                None => PartRows::Batch(take_batch(rest)?),
+            };
+            let (dataset, first_fragment_id) = (part.dataset, part.first_fragment_id);
+            commit.parts.push(CommitPart { dataset, first_fragment_id, rows });
+        }
+        Ok(commit)
+    }
+}
+
 impl Record {
+    /// The rows that it brings, if any.
+    pub fn commit(&self) -> Option<&Commit> {
+        match self {
+            Self::Define(define) => define.noted.as_ref(),
+            Self::Commit(commit) => Some(commit),
+            Self::Delete(delete) => delete.noted.as_ref(),
+        }
+    }
+
+    fn header(&self, batches: &mut Vec<RecordBatch>) -> Result<Header> {
+        let noted = |noted: &Option<Commit>, batches: &mut Vec<RecordBatch>| {
+            noted.as_ref().map(|noted| CommitHeader::of(noted, batches)).transpose()
+        };
+        Ok(match self {
+            Self::Define(define) => {
+                let (definition, noted) =
+                    (define.definition.clone(), noted(&define.noted, batches)?);
+                Header::Define(DefineHeader { definition, noted })
+            }
+            Self::Commit(commit) => Header::Commit(CommitHeader::of(commit, batches)?),
+            Self::Delete(delete) => {
+                batches.push(runs_batch(&delete.fragment_ids)?);
+                let noted = noted(&delete.noted, batches)?;
+                Header::Delete(DeleteHeader { dataset: delete.dataset, noted })
+            }
+        })
+    }
+
     /// Writes the record as a payload of the log.
     ///
     /// # Errors
     /// `XX000` if Arrow cannot write a batch, which would be a mistake of ours.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut batches = Vec::new();
-        let header = match self {
-            Self::Define(definition) => Header::Define(definition.clone()),
-            Self::Delete(delete) => {
-                batches.push(runs_batch(&delete.fragment_ids)?);
-                Header::Delete(DeleteHeader { dataset: delete.dataset })
-            }
-            Self::Commit(commit) => {
-                if !commit.identities.is_empty() {
-                    batches.push(identities_batch(&commit.identities)?);
-                }
-                let mut parts = Vec::new();
-                for part in &commit.parts {
-                    let segment = match &part.rows {
-                        PartRows::Batch(batch) => {
-                            batches.push(batch.clone());
-                            None
-                        }
-                        PartRows::Segment(file) => Some(file.clone()),
-                    };
-                    let first_fragment_id = part.first_fragment_id;
-                    parts.push(PartHeader { dataset: part.dataset, first_fragment_id, segment });
-                }
-                Header::Commit(CommitHeader {
-                    committed_at: commit.committed_at,
-                    identities: !commit.identities.is_empty(),
-                    parts,
-                })
-            }
-        };
+        let header = self.header(&mut batches)?;
         let internal = |error: &dyn std::fmt::Display| {
             Error::internal(format!("could not write a record of the log: {error}"))
         };
@@ -250,29 +311,16 @@ impl Record {
         let mut rest = payload.slice(1..);
         let header = take(&mut rest)?;
         match serde_json::from_slice(&header).map_err(damaged)? {
-            Header::Define(definition) => Ok(Self::Define(definition)),
+            Header::Define(header) => {
+                let noted = header.noted.map(|noted| noted.read(&mut rest)).transpose()?;
+                Ok(Self::Define(Define { definition: header.definition, noted }))
+            }
             Header::Delete(header) => {
                 let fragment_ids = batch_runs(&take_batch(&mut rest)?)?;
-                Ok(Self::Delete(Delete { dataset: header.dataset, fragment_ids }))
+                let noted = header.noted.map(|noted| noted.read(&mut rest)).transpose()?;
+                Ok(Self::Delete(Delete { dataset: header.dataset, fragment_ids, noted }))
             }
-            Header::Commit(header) => {
-                let mut commit = Commit { committed_at: header.committed_at, ..Commit::default() };
-                if header.identities {
-                    commit.identities = batch_identities(&take_batch(&mut rest)?)?;
-                }
-                for part in header.parts {
-                    let rows = match part.segment {
-                        Some(file) => PartRows::Segment(file),
-                        None => PartRows::Batch(take_batch(&mut rest)?),
-                    };
-                    commit.parts.push(CommitPart {
-                        dataset: part.dataset,
-                        first_fragment_id: part.first_fragment_id,
-                        rows,
-                    });
-                }
-                Ok(Self::Commit(commit))
-            }
+            Header::Commit(header) => Ok(Self::Commit(header.read(&mut rest)?)),
         }
     }
 }
@@ -303,10 +351,10 @@ mod tests {
     #[test]
     fn records_survive_the_log() {
         let define = Definition::DropNamespace { name: "é".into(), existence: Existence::Lenient };
-        let payload = Record::Define(define.clone()).encode().unwrap().into();
-        assert!(
-            matches!(Record::decode(&payload).unwrap(), Record::Define(read) if read == define)
-        );
+        let record = Record::Define(Define { definition: define.clone(), noted: None });
+        let payload = record.encode().unwrap().into();
+        let Record::Define(read) = Record::decode(&payload).unwrap() else { panic!("a define") };
+        assert!(read.definition == define && read.noted.is_none());
 
         let identities = vec![(7, 1, "a@x".to_owned()), (9, 0, "王伟".to_owned())];
         let batch = identities_batch(&identities).unwrap();
@@ -325,25 +373,53 @@ mod tests {
     #[test]
     fn deleted_rows_are_written_as_runs() {
         for ids in [&[7][..], &[1, 2, 3], &[1, 2, 4, 9, 10, 11, 20], &[]] {
-            let delete = Delete { dataset: 4, fragment_ids: ids.to_vec() };
-            let payload = Record::Delete(delete.clone()).encode().unwrap().into();
+            let delete = Delete { dataset: 4, fragment_ids: ids.to_vec(), noted: None };
+            let payload = Record::Delete(delete).encode().unwrap().into();
             let Record::Delete(read) = Record::decode(&payload).unwrap() else {
                 panic!("a delete")
             };
-            assert_eq!(read, delete);
+            assert_eq!((read.dataset, &read.fragment_ids[..]), (4, ids));
+            assert!(read.noted.is_none());
         }
         assert_eq!(runs_batch(&[1, 2, 4, 9, 10, 11, 20]).unwrap().num_rows(), 4);
         assert_eq!(runs_batch(&(5..100_000).collect::<Vec<_>>()).unwrap().num_rows(), 1);
     }
 
+    /// Notes of one row, as they go with a definition or a delete.
+    fn noted() -> Commit {
+        let rows = PartRows::Batch(runs_batch(&[5]).unwrap());
+        let part = CommitPart { dataset: u32::MAX, first_fragment_id: 9, rows };
+        Commit { committed_at: 42, identities: Vec::new(), parts: vec![part] }
+    }
+
+    #[test]
+    fn notes_go_with_definitions_and_deletes() {
+        let definition =
+            Definition::DropNamespace { name: "n".into(), existence: Existence::Strict };
+        for record in [
+            Record::Define(Define { definition, noted: Some(noted()) }),
+            Record::Delete(Delete { dataset: 4, fragment_ids: vec![1, 7], noted: Some(noted()) }),
+        ] {
+            let read = Record::decode(&record.encode().unwrap().into()).unwrap();
+            let commit = read.commit().expect("notes");
+            let part = &commit.parts[0];
+            assert_eq!((commit.committed_at, part.dataset), (42, u32::MAX));
+            assert_eq!(part.first_fragment_id, 9);
+            let PartRows::Batch(batch) = &part.rows else { panic!("a batch") };
+            assert_eq!(batch_runs(batch).unwrap(), [5]);
+        }
+    }
+
     #[test]
     fn a_short_payload_is_damage() {
-        let payload =
-            Record::Commit(Commit { identities: vec![(1, 1, "x".into())], ..Commit::default() });
-        let payload: Bytes = payload.encode().unwrap().into();
-        for length in 0..payload.len() {
-            let error = Record::decode(&payload.slice(..length)).unwrap_err();
-            assert_eq!(error.code().0, "XX001");
+        let commit = Commit { identities: vec![(1, 1, "x".into())], ..Commit::default() };
+        let delete = Delete { dataset: 4, fragment_ids: vec![1], noted: Some(noted()) };
+        for record in [Record::Commit(commit), Record::Delete(delete)] {
+            let payload: Bytes = record.encode().unwrap().into();
+            for length in 0..payload.len() {
+                let error = Record::decode(&payload.slice(..length)).unwrap_err();
+                assert_eq!(error.code().0, "XX001");
+            }
         }
     }
 }

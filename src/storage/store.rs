@@ -266,7 +266,7 @@ fn remove_leftovers(files: &Files, manifest: &Manifest, records: &[Record]) -> R
     let mut live: BTreeSet<String> = BTreeSet::from([log::path(manifest.log_number)]);
     live.extend(manifest.paths().cloned());
     for record in records {
-        let Record::Commit(commit) = record else { continue };
+        let Some(commit) = record.commit() else { continue };
         for part in &commit.parts {
             if let PartRows::Segment(file) = &part.rows {
                 live.insert(file.path.clone());

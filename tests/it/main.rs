@@ -9,6 +9,7 @@ mod values;
 
 mod against_model;
 mod bad_input;
+mod changes;
 mod concurrency;
 mod deletion;
 mod derived;

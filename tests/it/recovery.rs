@@ -251,6 +251,64 @@ fn a_power_cut_during_a_load_into_segments_leaves_all_or_nothing() {
     }
 }
 
+/// Steps that change profiles: by rows in time and late, a definition, decisions and deletions.
+const CHANGES: [&str; 10] = [
+    "INSERT INTO crm VALUES ('1', 'a@x', 'Paris'), ('2', 'b@x', 'Rome'), ('3', 'c@x', 'Oslo')",
+    "INSERT INTO crm VALUES ('1', 'b@x', 'Paris')",
+    "UNLINK crm_id '1' FROM email 'b@x'",
+    "DROP UNLINK crm_id '1' FROM email 'b@x'",
+    "flush",
+    "ALTER NAMESPACE crm_id SET UNIQUE",
+    "INSERT INTO crm VALUES ('3', 'b@x', 'Oslo')",
+    "DELETE FROM crm WHERE customer = '3' AND email = 'b@x'",
+    "flush",
+    "ALTER NAMESPACE crm_id SET NOT UNIQUE",
+];
+
+fn change(client: &Client, step: &str) -> Result<()> {
+    match step {
+        "flush" => client.database.flush(),
+        sql => client.try_run(sql).map(drop),
+    }
+}
+
+/// What profiles are, and what the log says of how they came to be.
+fn told(client: &Client) -> [Vec<BTreeMap<String, Value>>; 2] {
+    [
+        "SELECT * FROM identities ORDER BY identity_id",
+        "SELECT * FROM identity_changes ORDER BY change_id",
+    ]
+    .map(|sql| client.records(sql))
+}
+
+#[test]
+fn a_power_cut_leaves_each_change_of_profiles_with_what_is_told_of_it() {
+    let base = defined();
+    let client = Client::open(base.crash(0)).expect("a sound store");
+    let mut right = vec![told(&client)];
+    for step in CHANGES {
+        change(&client, step).expect("a sound disk");
+        right.push(told(&client));
+    }
+    let counts: Vec<usize> = right.iter().map(|[_, log]| log.len()).collect();
+    assert!(counts[CHANGES.len()] >= 6, "{counts:?}");
+    for cut in 0.. {
+        let disk = PowerCut::after(cut, base.crash(0));
+        let client = Client::open(disk.clone());
+        let steps = client.as_ref().map_or(0, |client| {
+            CHANGES.iter().take_while(|step| change(client, step).is_ok()).count()
+        });
+        drop(client);
+        let found = Client::open(disk.disk.crash(0)).expect("a sound store");
+        let found = told(&found);
+        let after = &right[steps..(steps + 2).min(right.len())];
+        assert!(after.contains(&found), "cut after {cut}, {steps} steps: {found:?}");
+        if steps == CHANGES.len() {
+            return;
+        }
+    }
+}
+
 #[test]
 fn a_crash_of_a_new_store_leaves_one_that_opens() {
     for cut in 0.. {
@@ -307,12 +365,13 @@ fn a_commit_that_finds_the_disk_full_is_refused_and_those_after_it() {
 }
 
 /// Queries that together read every column of every file.
-const QUERIES: [&str; 5] = [
+const QUERIES: [&str; 6] = [
     "SELECT * FROM crm ORDER BY customer",
     "SELECT * FROM profiles ORDER BY profile_id",
     "SELECT * FROM identities ORDER BY identity_id",
     "SELECT * FROM selfsame.ingests ORDER BY ingest_id",
     "SELECT * FROM rejects ORDER BY ingest_id",
+    "SELECT * FROM identity_changes ORDER BY change_id",
 ];
 
 /// Opens a damaged store: each answer is the right one, or none.
@@ -362,7 +421,7 @@ fn damage_is_told_and_never_a_wrong_answer() {
     let right = QUERIES.map(|sql| client.records(sql));
     drop(client);
     let files = disk.paths();
-    assert_eq!(files.len(), 7, "{files:?}");
+    assert_eq!(files.len(), 8, "{files:?}");
     for path in files {
         // The log ends where its records do: damage to its last one cannot be told from a torn write.
         if !path.starts_with("log/") {

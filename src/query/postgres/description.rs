@@ -94,6 +94,8 @@ pub struct Setting {
     pub default: String,
     /// What it does.
     pub description: String,
+    /// Whether it is the whole server's, which no session can set for itself.
+    pub is_server: bool,
 }
 
 /// A function, as clients list it.
@@ -365,6 +367,7 @@ impl Description {
             value: (*value).to_owned(),
             default: (*value).to_owned(),
             description: (*description).to_owned(),
+            is_server: false,
         });
         self.settings.iter().cloned().chain(presets).collect()
     }
@@ -404,6 +407,7 @@ mod tests {
             value: value.to_owned(),
             default: String::new(),
             description: String::new(),
+            is_server: false,
         };
         let check = |value: &str, expected: &[&str]| {
             let description = Description {

@@ -55,6 +55,7 @@ fn setting(name: &str, value: &str, default: &str) -> Setting {
         value: value.to_owned(),
         default: default.to_owned(),
         description: format!("Sets {name}."),
+        is_server: false,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::query::postgres::{
     Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn,
     RelationKind, SessionEntry, Setting, Source,
 };
-use crate::query::session::settings::Known;
+use crate::query::session::settings::{Kind, Known};
 use crate::query::session::views::plan as plan_of;
 use crate::query::session::{Inner, SessionInfo};
 use crate::query::tables::provider::{COMMENT, GENERATED, KEY, SCHEMAS};
@@ -144,6 +144,7 @@ fn settings_of(session: &Inner) -> Vec<Setting> {
             value,
             default: known.default.to_owned(),
             description: known.doc.to_owned(),
+            is_server: matches!(known.kind, Kind::Server),
         })
         .collect()
 }

@@ -15,12 +15,14 @@ pub mod decisions;
 pub mod events;
 pub mod fragments;
 pub mod identities;
+pub mod identity_changes;
 pub mod identity_links;
 pub mod ingests;
 pub mod lookup;
 pub mod merge_policies;
 pub mod merge_strategies;
 pub mod namespaces;
+pub mod operations;
 pub mod part_rows;
 pub mod policy_diff;
 pub mod profile_candidates;
@@ -240,6 +242,7 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("public", "events", Arc::new(events::Events)),
         ("public", "fragments", Arc::new(fragments::Fragments)),
         ("public", "identities", Arc::new(identities::Identities)),
+        ("public", "identity_changes", Arc::new(identity_changes::IdentityChanges)),
         ("public", "identity_links", Arc::new(identity_links::IdentityLinks)),
         ("public", "profile_candidates", Arc::new(profile_candidates::ProfileCandidates)),
         ("public", "profile_lineage", Arc::new(profile_lineage::ProfileLineage)),
@@ -252,6 +255,7 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("selfsame", "merge_policies", Arc::new(merge_policies::MergePolicies)),
         ("selfsame", "merge_strategies", Arc::new(merge_strategies::MergeStrategies)),
         ("selfsame", "namespaces", Arc::new(namespaces::Namespaces)),
+        ("selfsame", "operations", Arc::new(operations::Operations)),
         ("selfsame", "sessions", Arc::new(sessions::Sessions)),
         ("selfsame", "settings", Arc::new(settings::Settings)),
     ]
