@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::engine::derive::Derivations;
 use crate::engine::intake::EventIds;
+use crate::engine::past::Pasts;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
 use crate::engine::snapshot::Snapshot;
@@ -133,6 +134,7 @@ pub struct Database {
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     next_ingest_id: AtomicI64,
     views: ProfileViews,
+    pasts: Pasts,
     derivations: Derivations,
 }
 
@@ -153,6 +155,7 @@ impl Database {
             writer: Mutex::new(Some(thread)),
             next_ingest_id,
             views: ProfileViews::default(),
+            pasts: Pasts::default(),
             derivations: Derivations::default(),
         }))
     }
@@ -256,6 +259,10 @@ impl Database {
 
     pub(crate) fn views(&self) -> &ProfileViews {
         &self.views
+    }
+
+    pub(crate) fn pasts(&self) -> &Pasts {
+        &self.pasts
     }
 
     /// Profiles touched after one commit and up to another; `None`: any may be.

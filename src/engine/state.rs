@@ -163,25 +163,35 @@ impl State {
     /// # Errors
     /// `XX001` or `58030` if a segment cannot be read.
     pub fn apply(&mut self, part: Arc<Part>, change: &mut Change) -> Result<()> {
-        let row_count = part.row_count();
-        if row_count == 0 {
+        if part.row_count() == 0 {
             return Ok(());
         }
+        let (dataset, in_memory) = (part.dataset, part.batch().is_some());
+        let (slot, place) = self.enter(part, change)?;
+        if in_memory {
+            self.tail_places.entry(slot).or_default().push(place);
+            self.coalesce(dataset)?;
+        }
+        Ok(())
+    }
+
+    /// The same, but the part stays as it is, whatever comes after it; gives its slot and the place of
+    /// its rows.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub(super) fn enter(&mut self, part: Arc<Part>, change: &mut Change) -> Result<(u32, u32)> {
         let dataset = self.catalog.dataset_by_id(part.dataset).cloned();
         let slot = Arc::make_mut(&mut self.slots).insert(Arc::clone(&part));
         Arc::make_mut(&mut self.datasets).entry(part.dataset).or_default().push(slot);
         let place = self.index.add_place(slot, 0);
         if let Some(dataset) = dataset {
             self.next_fragment_id = self.next_fragment_id.max(last_fragment_id(&part)? + 1);
-            for group in 0..part.group_count() {
+            for group in (0..part.group_count()).filter(|group| part.group_live_count(*group) > 0) {
                 self.apply_group(&part, group, place, &dataset, change)?;
             }
         }
-        if part.batch().is_some() {
-            self.tail_places.entry(slot).or_default().push(place);
-            self.coalesce(part.dataset)?;
-        }
-        Ok(())
+        Ok((slot, place))
     }
 
     fn apply_group(
@@ -358,19 +368,24 @@ impl State {
         }
     }
 
-    /// Forgets the parts of a dataset that was dropped, and rebuilds what was derived from them.
-    ///
-    /// # Errors
-    /// `XX001` or `58030` if a segment cannot be read.
-    pub fn drop_dataset(&mut self, dataset: u32, names: &Dictionary) -> Result<()> {
-        let mut next = Self {
+    /// A state of the same commit and definitions in which there are no rows yet.
+    pub(super) fn without_rows(&self) -> Self {
+        Self {
             catalog: Arc::clone(&self.catalog),
             commit: self.commit,
             next_fragment_id: self.next_fragment_id,
             next_ingest_id: self.next_ingest_id,
             graph: IdentityGraph::new(self.graph.rules().clone()),
             ..Self::default()
-        };
+        }
+    }
+
+    /// Forgets the parts of a dataset that was dropped, and rebuilds what was derived from them.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read.
+    pub fn drop_dataset(&mut self, dataset: u32, names: &Dictionary) -> Result<()> {
+        let mut next = self.without_rows();
         let mut change = Change::at_start();
         for id in self.datasets.keys().filter(|id| **id != dataset) {
             for (_, part) in self.parts(*id) {

@@ -15,5 +15,6 @@ pub mod session;
 pub mod statements;
 pub mod tables;
 pub mod ties;
+mod time_functions;
 
 pub use crate::query::session::derive::open;

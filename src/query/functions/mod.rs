@@ -9,6 +9,7 @@ pub mod call;
 pub mod execution;
 pub mod identity_path;
 pub mod profile;
+pub mod profile_history;
 pub mod profile_of;
 pub mod relation;
 pub mod scalar;
@@ -24,6 +25,7 @@ use crate::engine::{Database, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::external;
 use crate::query::postgres::PgType;
+use crate::query::session::zone::Zone;
 use crate::query::tables::Binding;
 
 /// What a function is called, takes and gives.
@@ -83,6 +85,8 @@ pub struct Context {
     pub snapshot: Arc<Snapshot>,
     /// The session's merge policy.
     pub policy: String,
+    /// The session's zone, in which moments are shown.
+    pub zone: Zone,
 }
 
 impl Debug for Context {
@@ -98,6 +102,7 @@ impl Context {
             database: Arc::clone(binding.database()),
             snapshot: binding.snapshot(),
             policy: binding.policy(),
+            zone: binding.zone(),
         }
     }
 }
@@ -166,6 +171,7 @@ impl Function {
 pub const ALL: &[Function] = &[
     Function::Table(&identity_path::IdentityPath),
     Function::Table(&profile::Profile),
+    Function::Table(&profile_history::ProfileHistory),
     Function::Scalar(&profile_of::ProfileOf),
 ];
 
