@@ -12,6 +12,7 @@ use datafusion::logical_expr::Expr;
 
 use crate::error::{Error, SqlState};
 use crate::query::error::external;
+use crate::query::postgres::PgType;
 use crate::query::session::moment;
 use crate::query::session::zone::Zone;
 use crate::query::tables::Binding;
@@ -72,7 +73,8 @@ fn moment_of(argument: &Expr, zone: Zone) -> crate::error::Result<Option<i64>> {
         return micros.map(Some).ok_or_else(|| moment::invalid("a moment", text));
     }
     let refuse = || {
-        let message = format!("function {NAME} takes moments, not {}", value.data_type());
+        let ty = PgType::of(&value.data_type(), &Default::default()).format();
+        let message = format!("function {NAME} takes moments, not {ty}");
         Error::new(SqlState::UNDEFINED_FUNCTION, message).hint(HINT)
     };
     let is_zoned = matches!(value.data_type(), DataType::Timestamp(_, Some(_)));

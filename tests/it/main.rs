@@ -16,4 +16,5 @@ mod driver;
 mod functions;
 mod lineage;
 mod recovery;
+mod time_travel;
 mod wire;

@@ -113,15 +113,37 @@ struct Step {
 }
 
 impl Step {
-    /// The person's record rows.
-    fn records<'a>(&'a self, rows: &'a [KnownRow]) -> impl Iterator<Item = (u32, &'a KnownRow)> {
-        rows[..self.row_count].iter().filter_map(|row| Some((self.primary_of(row)?, row)))
+    /// Whether a row is a record of the person.
+    fn is_own_record(&self, row: &KnownRow) -> bool {
+        let primary = row.identities.first().filter(|_| row.is_record);
+        primary.is_some_and(|primary| self.members.binary_search(primary).is_ok())
+    }
+}
+
+/// Record rows by their primary identities, in the order of the fold.
+struct Records<'a> {
+    rows: &'a [KnownRow],
+    by_primary: HashMap<u32, Vec<usize>>,
+}
+
+impl<'a> Records<'a> {
+    fn of(rows: &'a [KnownRow]) -> Self {
+        let mut by_primary: HashMap<u32, Vec<usize>> = HashMap::new();
+        for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.is_record) {
+            row.identities
+                .iter()
+                .take(1)
+                .for_each(|it| by_primary.entry(*it).or_default().push(at));
+        }
+        Self { rows, by_primary }
     }
 
-    /// The primary identity of a record row of the person.
-    fn primary_of(&self, row: &KnownRow) -> Option<u32> {
-        let primary = row.identities.first().copied().filter(|_| row.is_record)?;
-        self.members.binary_search(&primary).ok().map(|_| primary)
+    /// The record rows that a person had after a step, by primary identity.
+    fn at<'b>(&'b self, step: &'b Step) -> impl Iterator<Item = (u32, &'b [usize])> {
+        step.members.iter().filter_map(|member| {
+            let rows = self.by_primary.get(member)?;
+            Some((*member, &rows[..rows.partition_point(|at| *at < step.row_count)]))
+        })
     }
 }
 
@@ -153,7 +175,7 @@ fn steps(snapshot: &Snapshot, identity: u32, rows: &[KnownRow]) -> Result<Vec<St
         let is_same = before.is_some();
         let members = before.map_or_else(|| Arc::new(members), Arc::clone);
         let step = Step { observed_at: of_time[0].observed_at, row_count, members };
-        if !is_same || of_time.iter().any(|row| step.primary_of(row).is_some()) {
+        if !is_same || of_time.iter().any(|row| step.is_own_record(row)) {
             steps.push(step);
         }
     }
@@ -168,7 +190,9 @@ impl PolicyReader {
     pub fn history(&self, identity: u32) -> Result<Vec<HistorySteps>> {
         let rows = cluster_rows(&self.snapshot, identity)?;
         let steps = steps(&self.snapshot, identity, &rows)?;
-        let counts: Vec<usize> = steps.iter().map(|step| step.records(&rows).count()).collect();
+        let records = Records::of(&rows);
+        let count = |step: &Step| records.at(step).map(|(_, rows)| rows.len()).sum::<usize>();
+        let counts: Vec<usize> = steps.iter().map(count).collect();
         if counts.iter().sum::<usize>() > HISTORY_FRAGMENTS_MAX {
             let message = "this person has too many changes for a history";
             let detail = format!(
@@ -188,7 +212,7 @@ impl PolicyReader {
                 fragment_count += counts[to];
                 to += 1;
             }
-            history.push(self.merged(&builder, &steps[from..to], &rows)?);
+            history.push(self.merged(&builder, &steps[from..to], &records)?);
             from = to;
         }
         Ok(history)
@@ -198,12 +222,14 @@ impl PolicyReader {
         &self,
         builder: &Builder<'_>,
         steps: &[Step],
-        rows: &[KnownRow],
+        records: &Records<'_>,
     ) -> Result<HistorySteps> {
         let mut fragments = Fragments::default();
         for (group, step) in steps.iter().enumerate() {
-            for (primary, row) in step.records(rows) {
-                builder.add(&mut fragments, group as u32, primary, row.location)?;
+            for (primary, rows) in records.at(step) {
+                for row in rows.iter().map(|at| &records.rows[*at]) {
+                    builder.add(&mut fragments, group as u32, primary, row.location)?;
+                }
             }
         }
         let all: Vec<usize> = (0..self.attributes().len()).collect();

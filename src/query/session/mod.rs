@@ -541,7 +541,7 @@ impl Inner {
             return Err(Error::new(SqlState("25006"), message)
                 .hint(format!("the past can only be read: RESET {name} first")));
         }
-        self.transaction.lock().check_may_write(what)
+        self.transaction.lock().check_outside_block(what)
     }
 
     fn notice(&self, notice: Notice) {

@@ -8,6 +8,8 @@ use arrow::datatypes::SchemaRef;
 
 use crate::engine::{Past, Snapshot};
 use crate::error::Result;
+use crate::query::session::moment;
+use crate::query::session::zone::Zone;
 use crate::query::tables::lookup::LookupColumn;
 use crate::query::tables::profiles::{Profiles, rows_of};
 use crate::query::tables::{Binding, RowGroup, VirtualTable};
@@ -33,7 +35,13 @@ impl VirtualTable for ProfilesAt {
     }
 
     fn comment(&self) -> String {
-        "one row per person as it was, merged under the session's merge policy".to_owned()
+        // The planner takes tables of one name and one schema, comments included, for the same table.
+        let shown = |moment: Option<i64>| match moment {
+            Some(micros) => moment::shown(micros, Zone::UTC),
+            None => "now".to_owned(),
+        };
+        let known_at = self.known_at.map_or_else(|| "the session's moment".to_owned(), shown);
+        format!("one row per person as of {}, as known at {known_at}", shown(self.as_of))
     }
 
     fn key(&self) -> &'static [&'static str] {
