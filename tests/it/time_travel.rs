@@ -337,7 +337,7 @@ fn merged(person: &Output) -> BTreeMap<String, String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn the_past_is_the_models(rows in rows(4..11), contested in any::<bool>(), seed in any::<u64>()) {
