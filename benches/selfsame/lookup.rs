@@ -26,7 +26,8 @@ pub fn bench(criterion: &mut Criterion, store: &Store) {
         let values = spread(all);
         let count = values.len();
         group.throughput(Throughput::Elements(count as u64));
-        assert_eq!(store.execute_each(&prepared, values.clone()), count, "each finds one person");
+        // An address may be shown of two people, where a link to it was dropped.
+        assert!(store.execute_each(&prepared, values.clone()) >= count, "each finds somebody");
         group.bench_function(sql, |bencher| {
             bencher.iter(|| store.execute_each(&prepared, values.clone()));
         });

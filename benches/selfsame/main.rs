@@ -11,6 +11,7 @@ mod graph;
 mod ingest;
 mod lookup;
 mod merge;
+mod past;
 mod query;
 mod repair;
 mod sample;
@@ -50,6 +51,7 @@ fn main() {
     lookup::bench(&mut criterion, &store);
     query::bench(&mut criterion, &store);
     merge::bench(&mut criterion, &store);
+    past::bench(&mut criterion, &store);
     // The last, as it is the only one that changes what the others would find.
     repair::bench(&mut criterion, &store);
     criterion.final_summary();

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use crate::engine::derive::Derivations;
 use crate::engine::intake::EventIds;
 use crate::engine::operations::Operations;
+use crate::engine::past::Pasts;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
 use crate::engine::snapshot::Snapshot;
@@ -138,6 +139,7 @@ pub struct Database {
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     next_ingest_id: AtomicI64,
     views: ProfileViews,
+    pasts: Pasts,
     derivations: Derivations,
 }
 
@@ -158,6 +160,7 @@ impl Database {
             writer: Mutex::new(Some(thread)),
             next_ingest_id,
             views: ProfileViews::default(),
+            pasts: Pasts::default(),
             derivations: Derivations::default(),
         }))
     }
@@ -280,6 +283,10 @@ impl Database {
 
     pub(crate) fn views(&self) -> &ProfileViews {
         &self.views
+    }
+
+    pub(crate) fn pasts(&self) -> &Pasts {
+        &self.pasts
     }
 
     /// Profiles touched after one commit and up to another; `None`: any may be.

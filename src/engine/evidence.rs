@@ -120,6 +120,13 @@ impl Snapshot {
         runs.into_iter().map(|(_, run)| run).collect()
     }
 
+    /// The profiles that have rows which name an identity: its own, and those that dropped links lead to.
+    pub fn profiles_naming(&self, identity: u32) -> Vec<u32> {
+        let graph = &self.state.graph;
+        let others = graph.dropped_of(identity).filter_map(|(other, _)| graph.profile_of(other));
+        graph.profile_of(identity).into_iter().chain(others).collect()
+    }
+
     /// The profiles whose rows may name identities of these profiles.
     fn profiles_around(&self, profiles: &[u32]) -> Vec<u32> {
         let graph = &self.state.graph;

@@ -10,7 +10,8 @@
 //!
 //! Life of a read. A [`snapshot::Snapshot`] is immutable; scans read its parts, look-ups its index.
 //! Merged profiles are kept per policy by [`profiles`]: a commit only notes which profiles it touched,
-//! and the next reader re-merges exactly those.
+//! and the next reader re-merges exactly those. The [`past`] is another snapshot, built from the rows
+//! that were there.
 
 pub mod database;
 pub mod decide;
@@ -23,6 +24,7 @@ pub mod intake;
 pub mod internal;
 pub mod load;
 pub mod operations;
+pub mod past;
 pub mod paths;
 pub mod profiles;
 mod recovery;
@@ -37,4 +39,5 @@ mod writer;
 pub use crate::engine::database::{Database, Defined, Options};
 pub use crate::engine::derive::{Derive, Program};
 pub use crate::engine::load::{Load, LoadReport, Source};
+pub use crate::engine::past::Past;
 pub use crate::engine::snapshot::Snapshot;

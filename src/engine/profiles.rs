@@ -8,6 +8,7 @@
 //! to the write.
 
 mod build;
+pub mod history;
 pub mod lineage;
 
 use std::sync::Arc;
@@ -154,15 +155,33 @@ impl ProfileView {
 }
 
 /// The views of all policies in use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ProfileViews {
     slots: Mutex<Vec<(String, Slot)>>,
+    /// How many are kept.
+    kept_max: usize,
+}
+
+impl Default for ProfileViews {
+    fn default() -> Self {
+        Self::keeping(VIEWS_MAX)
+    }
 }
 
 /// The view of one policy; the lock is held by whoever builds it.
 type Slot = Arc<Mutex<Option<Arc<ProfileView>>>>;
 
 impl ProfileViews {
+    /// No views yet, and never more than so many.
+    pub fn keeping(kept_max: usize) -> Self {
+        Self { slots: Mutex::default(), kept_max }
+    }
+
+    /// How many policies have views.
+    pub fn view_count(&self) -> usize {
+        self.slots.lock().len()
+    }
+
     /// The slot of a policy, most recently used last.
     fn slot(&self, policy: &str) -> Slot {
         let mut slots = self.slots.lock();
@@ -171,7 +190,7 @@ impl ProfileViews {
             Some(at) => slots.remove(at),
             None => (policy.to_owned(), Arc::default()),
         };
-        if slots.len() >= VIEWS_MAX {
+        if slots.len() >= self.kept_max {
             slots.remove(0);
         }
         slots.push(slot.clone());
@@ -180,6 +199,10 @@ impl ProfileViews {
 }
 
 impl Database {
+    fn views_of<'a>(&'a self, snapshot: &'a Snapshot) -> &'a ProfileViews {
+        snapshot.views.as_deref().unwrap_or_else(|| self.views())
+    }
+
     /// The merged profiles of a policy, exactly as of a snapshot.
     ///
     /// # Errors
@@ -187,7 +210,7 @@ impl Database {
     pub fn profiles(&self, snapshot: &Arc<Snapshot>, policy: &str) -> Result<Arc<ProfileView>> {
         let definition = snapshot.catalog().policy(policy)?;
         let shape = Arc::new(Shape::of(snapshot.catalog(), definition));
-        let slot = self.views().slot(policy);
+        let slot = self.views_of(snapshot).slot(policy);
         let mut held = slot.lock();
         if let Some(view) = held.as_ref() {
             let same = view.shape == shape;
@@ -227,7 +250,7 @@ impl Database {
             return Ok(None);
         }
         let shape = Shape::of(snapshot.catalog(), definition);
-        let slot = self.views().slot(policy);
+        let slot = self.views_of(snapshot).slot(policy);
         if let Some(held) = slot.try_lock()
             && let Some(view) = held.as_ref()
             && view.commit == snapshot.commit()

@@ -33,7 +33,7 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
     let (store, opened) = Store::open(Arc::clone(&options.disk), options.cache_bytes)?;
     let dictionary = Arc::new(Dictionary::default());
     let state = State::default();
-    let first = Snapshot { state: state.clone(), dictionary: Arc::clone(&dictionary) };
+    let first = Snapshot { state: state.clone(), dictionary: Arc::clone(&dictionary), views: None };
     let files = Arc::clone(store.files());
     let shared = Arc::new(Shared::new(dictionary, files, Arc::clone(&options.clock), first));
     let identity_files = opened.manifest.identities.clone();
@@ -181,7 +181,7 @@ impl Writer {
         }
         self.state.next_ingest_id = self.last_ingest_id()? + 1;
         let dictionary = Arc::clone(&self.shared.dictionary);
-        let snapshot = Snapshot { state: self.state.clone(), dictionary };
+        let snapshot = Snapshot { state: self.state.clone(), dictionary, views: None };
         let commit = snapshot.commit();
         *self.shared.snapshot.write() = Arc::new(snapshot);
         *self.shared.touched.lock() = crate::engine::touched::TouchedLog::starting_at(commit);

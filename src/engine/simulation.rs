@@ -87,7 +87,7 @@ pub fn simulate(catalog: Catalog, rows: &[SimulatedRow]) -> Result<Simulation> {
     let mut state = State::default();
     state.catalog = Arc::new(catalog);
     state.graph = graph;
-    let snapshot = Snapshot { state, dictionary: Arc::new(names) };
+    let snapshot = Snapshot { state, dictionary: Arc::new(names), views: None };
     Ok(Simulation { snapshot, links: links.into_sorted(), refused })
 }
 

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use arrow::array::{StringViewArray, StringViewBuilder, UInt32Array};
 
 use crate::catalog::Catalog;
+use crate::engine::profiles::ProfileViews;
 use crate::engine::state::State;
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
 
-/// An immutable view of everything, as of one commit.
+/// An immutable view of everything, as of one commit; of the past, if [`Snapshot::views`] are its own.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The derived state.
     pub state: State,
     /// Names of identities; those that the state does not contain do not exist here.
     pub dictionary: Arc<Dictionary>,
+    /// Merged profiles of a snapshot of the past, which are nobody else's; `None`: those of the database.
+    pub views: Option<Arc<ProfileViews>>,
 }
 
 impl Snapshot {

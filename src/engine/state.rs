@@ -176,10 +176,24 @@ impl State {
     /// # Errors
     /// `XX001` or `58030` if a segment cannot be read.
     pub fn apply(&mut self, part: Arc<Part>, change: &mut Change) -> Result<()> {
-        let row_count = part.row_count();
-        if row_count == 0 {
+        if part.row_count() == 0 {
             return Ok(());
         }
+        let (dataset, in_memory) = (part.dataset, part.batch().is_some());
+        let (slot, place) = self.enter(part, change)?;
+        if in_memory {
+            self.tail_places.entry(slot).or_default().push(place);
+            self.coalesce(dataset)?;
+        }
+        Ok(())
+    }
+
+    /// The same, but the part stays as it is, whatever comes after it; gives its slot and the place of
+    /// its rows.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub(super) fn enter(&mut self, part: Arc<Part>, change: &mut Change) -> Result<(u32, u32)> {
         let dataset = self.catalog.dataset_by_id(part.dataset).cloned();
         let slot = Arc::make_mut(&mut self.slots).insert(Arc::clone(&part));
         Arc::make_mut(&mut self.datasets).entry(part.dataset).or_default().push(slot);
@@ -189,15 +203,11 @@ impl State {
         }
         if let Some(dataset) = dataset {
             self.next_fragment_id = self.next_fragment_id.max(last_fragment_id(&part)? + 1);
-            for group in 0..part.group_count() {
+            for group in (0..part.group_count()).filter(|group| part.group_live_count(*group) > 0) {
                 self.apply_group(&part, group, place, &dataset, change)?;
             }
         }
-        if part.batch().is_some() {
-            self.tail_places.entry(slot).or_default().push(place);
-            self.coalesce(part.dataset)?;
-        }
-        Ok(())
+        Ok((slot, place))
     }
 
     fn apply_group(
@@ -379,6 +389,20 @@ impl State {
         }
     }
 
+    /// A state of the same commit and definitions in which there are no rows yet.
+    pub(super) fn without_rows(&self) -> Self {
+        Self {
+            catalog: Arc::clone(&self.catalog),
+            commit: self.commit,
+            rewritten_at: self.rewritten_at,
+            next_fragment_id: self.next_fragment_id,
+            next_ingest_id: self.next_ingest_id,
+            next_change_id: self.next_change_id,
+            graph: IdentityGraph::new(self.graph.rules().clone()),
+            ..Self::default()
+        }
+    }
+
     /// Forgets the parts of a dataset that was dropped, and rebuilds what was derived from them.
     ///
     /// # Errors
@@ -387,39 +411,32 @@ impl State {
         let kept = self.datasets.keys().filter(|id| **id != dataset);
         let parts: Vec<Arc<Part>> =
             kept.flat_map(|id| self.parts(*id)).map(|(_, part)| Arc::clone(part)).collect();
-        let rules = self.graph.rules().clone();
-        *self = self.rebuilt(Arc::clone(&self.catalog), rules, parts, names)?;
+        *self = self.without_rows().filled(parts, names)?;
         Ok(())
     }
 
-    /// A state of the same commit with other parts, and what is derived from them, under a catalog and
-    /// its rules.
+    /// A state of the same commit with other parts, and what is derived from them, under a catalog.
     ///
     /// # Errors
     /// `XX001` or `58030` if a segment cannot be read.
     pub fn rebuilt(
         &self,
         catalog: Arc<Catalog>,
-        rules: Rules,
         parts: Vec<Arc<Part>>,
         names: &Dictionary,
     ) -> Result<Self> {
-        let mut next = Self {
-            catalog,
-            commit: self.commit,
-            rewritten_at: self.rewritten_at,
-            next_fragment_id: self.next_fragment_id,
-            next_ingest_id: self.next_ingest_id,
-            next_change_id: self.next_change_id,
-            graph: IdentityGraph::new(rules),
-            ..Self::default()
-        };
+        let graph = IdentityGraph::new(decided_rules_of(&catalog));
+        Self { catalog, graph, ..self.without_rows() }.filled(parts, names)
+    }
+
+    /// With rows, where there were none.
+    fn filled(mut self, parts: Vec<Arc<Part>>, names: &Dictionary) -> Result<Self> {
         let mut change = Change::at_start();
         for part in parts {
-            next.apply(part, &mut change)?;
+            self.apply(part, &mut change)?;
         }
-        next.settle(names, &mut change)?;
-        Ok(next)
+        self.settle(names, &mut change)?;
+        Ok(self)
     }
 }
 

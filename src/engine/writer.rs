@@ -190,7 +190,7 @@ impl Writer {
         touched.into_iter().for_each(|(commit, touched)| log.note(commit, touched));
         drop(log);
         let dictionary = Arc::clone(&self.shared.dictionary);
-        let snapshot = Arc::new(Snapshot { state: self.state.clone(), dictionary });
+        let snapshot = Arc::new(Snapshot { state: self.state.clone(), dictionary, views: None });
         *self.shared.snapshot.write() = snapshot;
     }
 

@@ -44,7 +44,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::model::column::ColumnType;
 
 pub use crate::ingest::coerce::{Failures, coerce};
-pub use crate::ingest::time::{YEAR_MAX, YEAR_MIN};
+pub use crate::ingest::time::{YEAR_MAX, YEAR_MIN, moment};
 
 /// The most bytes kept of a refused row's text: enough to find it, too few to fill the store.
 pub const RAW_BYTES_MAX: usize = 8192;

@@ -41,6 +41,16 @@ pub(crate) fn timestamp(text: &str) -> Result<i64, Flaw> {
     in_range(days * DAY_MICROS + micros)
 }
 
+/// A moment as [`timestamp`] reads it, and whether the text names its zone; `None` if it is none.
+pub fn moment(text: &str) -> Option<(i64, bool)> {
+    let text = text.trim_ascii();
+    let micros = timestamp(text).ok()?;
+    // Past the date there is a sign, or a letter at the end, only in a zone.
+    let time = text.get(10..).unwrap_or_default();
+    let is_zoned = time.contains(['+', '-']) || time.ends_with(|it: char| it.is_ascii_alphabetic());
+    Some((micros, is_zoned))
+}
+
 /// The same instant, if its year is one that a timestamp may have.
 pub(crate) fn in_range(micros: i64) -> Result<i64, Flaw> {
     let days = micros.div_euclid(DAY_MICROS);
@@ -240,6 +250,25 @@ mod tests {
             ("1700000000", Err(Flaw::Syntax)),
         ] {
             assert_eq!(timestamp(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn moments_with_and_without_zones() {
+        let noon = 43_200_000_000;
+        for (text, expected) in [
+            ("1970-01-01", Some((0, false))),
+            ("19700101", Some((0, false))),
+            ("19700101T120000", Some((noon, false))),
+            ("19700101T120000Z", Some((noon, true))),
+            (" 1970-01-01 12:00:00.5 ", Some((noon + 500_000, false))),
+            ("1970-01-01 12:00:00 utc", Some((noon, true))),
+            ("1970-01-01 13:00+01", Some((noon, true))),
+            ("1970-01-01 11:00-01:00", Some((noon, true))),
+            ("1970-01-01 25:00", None),
+            ("soon", None),
+        ] {
+            assert_eq!(moment(text), expected, "{text}");
         }
     }
 

@@ -14,6 +14,7 @@ pub mod session;
 pub mod statements;
 pub mod tables;
 pub mod ties;
+mod time_functions;
 pub mod views;
 
 pub use crate::query::session::derive::open;

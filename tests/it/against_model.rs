@@ -18,7 +18,7 @@ use crate::driver::{Choices, Client, NOW};
 use crate::model::{Identity, Model, Outcome, Profile, Value};
 use crate::values;
 
-const DEFINITIONS: &str = "
+pub const DEFINITIONS: &str = "
     CREATE NAMESPACE crm_id; CREATE NAMESPACE email KIND EMAIL NORMALIZE lower;
     CREATE NAMESPACE ecid KIND COOKIE BLOCK ('c0');
     CREATE DATASET crm (customer TEXT IDENTITY crm_id, email TEXT IDENTITY email, name TEXT,
@@ -107,7 +107,7 @@ pub fn rows(runs: Range<usize>) -> impl Strategy<Value = Vec<Given>> {
 }
 
 /// The definitions as the engine has them, and nothing else of it.
-fn model_of(client: &Client) -> Model {
+pub fn model_of(client: &Client) -> Model {
     let snapshot = client.database.snapshot();
     let catalog = snapshot.catalog();
     let namespaces = catalog.namespaces.values().cloned().collect();
@@ -253,21 +253,21 @@ fn load_csv(client: &Client, model: &Model, rows: &[Given]) -> selfsame::engine:
     client.database.load(load).expect("a file that can be read")
 }
 
-fn integer(record: &BTreeMap<String, Value>, name: &str) -> i64 {
+pub fn integer(record: &BTreeMap<String, Value>, name: &str) -> i64 {
     match record[name] {
         Value::Int(value) => value,
         ref other => panic!("{name} is {other:?}"),
     }
 }
 
-fn text(record: &BTreeMap<String, Value>, name: &str) -> String {
+pub fn text(record: &BTreeMap<String, Value>, name: &str) -> String {
     match &record[name] {
         Value::Text(text) => text.clone(),
         other => panic!("{name} is {other:?}"),
     }
 }
 
-fn time(record: &BTreeMap<String, Value>, name: &str) -> Option<i64> {
+pub fn time(record: &BTreeMap<String, Value>, name: &str) -> Option<i64> {
     match record[name] {
         Value::Null => None,
         Value::Timestamp(micros) => Some(micros),
@@ -276,7 +276,7 @@ fn time(record: &BTreeMap<String, Value>, name: &str) -> Option<i64> {
 }
 
 /// The people of the engine: identities and number of each.
-fn people(client: &Client) -> BTreeMap<i64, BTreeSet<Identity>> {
+pub fn people(client: &Client) -> BTreeMap<i64, BTreeSet<Identity>> {
     let mut people: BTreeMap<i64, BTreeSet<Identity>> = BTreeMap::new();
     for record in client.records("SELECT namespace, identity, profile_id FROM identities") {
         let identity = (text(&record, "namespace"), text(&record, "identity"));

@@ -45,8 +45,16 @@ impl Client {
 
     /// A session that may COPY from folders.
     pub fn reading(disk: impl Disk + 'static, copy_directories: Vec<PathBuf>) -> Result<Self> {
-        let options =
-            Options { disk: Arc::new(disk), clock: Arc::new(Standing), ..Options::memory() };
+        Self::at_times(disk, copy_directories, Arc::new(Standing))
+    }
+
+    /// A session over a store to which a clock tells the time.
+    pub fn at_times(
+        disk: impl Disk + 'static,
+        copy_directories: Vec<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let options = Options { disk: Arc::new(disk), clock, ..Options::memory() };
         let database = Database::open(options)?;
         let runtime = Some(RUNTIME.handle().clone());
         let settings = Settings { copy_directories, memory_limit: None, runtime };

@@ -20,4 +20,5 @@ mod lineage;
 mod oracle;
 mod recovery;
 mod simulation;
+mod time_travel;
 mod wire;

@@ -632,6 +632,12 @@ async fn settings_come_with_the_connection_and_are_reported() {
     let client = fixture.connect_with("application_name=report").await.expect("a connection");
     check(&client, "SHOW application_name", "report").await;
     check(&client, "SELECT current_database()", "cdp").await;
+    let options = "options='-c as_of=2026-01-31T12:00+01 -c known_at=2026-02-01'";
+    let client = fixture.connect_with(options).await.expect("a connection");
+    check(&client, "SHOW as_of", "2026-01-31 11:00:00+00").await;
+    check(&client, "SHOW known_at", "2026-02-01 00:00:00+00").await;
+    let error = fixture.connect_with("options='-c as_of=soon'").await.expect_err("no moment");
+    assert_eq!(failure(&error), "22007 invalid value for parameter \"as_of\": \"soon\"");
     let error = fixture.connect_with("options='-c nope=1'").await.expect_err("no such setting");
     assert_eq!(failure(&error), "42704 unrecognized configuration parameter \"nope\"");
     let mut stream = fixture.raw().await;

@@ -124,6 +124,8 @@ pub struct Row {
     pub identities: Vec<Identity>,
     /// The source's time, or of ingestion where the dataset declares none; `None`: null.
     pub observed_at: Option<i64>,
+    /// When it was accepted.
+    pub ingested_at: i64,
     /// Its values by column, identities normalised.
     pub values: Vec<Value>,
 }
@@ -146,6 +148,7 @@ pub struct Profile {
 }
 
 /// Everything accepted so far.
+#[derive(Clone)]
 pub struct Model {
     /// The namespaces.
     pub namespaces: Vec<Namespace>,
@@ -242,7 +245,9 @@ impl Model {
         };
         let fragment_id = self.next_fragment_id;
         self.next_fragment_id += 1;
-        self.rows.push(Row { fragment_id, dataset: position, identities, observed_at, values });
+        let ingested_at = self.now;
+        let dataset = position;
+        self.rows.push(Row { fragment_id, dataset, identities, observed_at, ingested_at, values });
         Outcome::Accepted(fragment_id)
     }
 
@@ -256,6 +261,16 @@ impl Model {
                 self.event_ids.remove(&(row.dataset, row.values[column].clone()));
             }
         }
+    }
+
+    /// The model of those rows only that were observed, and accepted, up to these moments (spec 5.5).
+    pub fn at(&self, as_of: Option<i64>, known_at: Option<i64>) -> Self {
+        let mut past = self.clone();
+        past.rows.retain(|row| {
+            let late = |last: i64| row.observed_at.is_some_and(|time| time > last);
+            !as_of.is_some_and(late) && known_at.is_none_or(|last| row.ingested_at <= last)
+        });
+        past
     }
 
     fn refusal(&self, dataset: &Dataset, identities: &[Identity]) -> Option<&'static str> {

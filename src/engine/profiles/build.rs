@@ -152,7 +152,8 @@ impl<'a> Builder<'a> {
         Ok((people, fragments))
     }
 
-    fn add(
+    /// Adds a record row of a primary identity to a group, if its dataset takes part.
+    pub(super) fn add(
         &self,
         fragments: &mut Fragments,
         group: u32,

@@ -24,8 +24,8 @@ use crate::model::column::UTC;
 /// Reads merged values under one policy, as of one snapshot.
 #[derive(Debug)]
 pub struct PolicyReader {
-    snapshot: Arc<Snapshot>,
-    shape: Shape,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) shape: Shape,
     shown: MergePlan,
 }
 
@@ -189,7 +189,8 @@ impl PolicyReader {
     }
 }
 
-fn columns(
+/// What is told of some fragments, in order; null where there is none.
+pub(super) fn columns(
     builder: &Builder<'_>,
     fragments: &Fragments,
     found: impl Iterator<Item = Option<u32>> + Clone,

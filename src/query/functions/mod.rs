@@ -12,6 +12,7 @@ pub mod identity_path;
 pub mod policy_diff;
 pub mod policy_diff_counts;
 pub mod profile;
+pub mod profile_history;
 pub mod profile_of;
 pub mod relation;
 pub mod scalar;
@@ -33,6 +34,7 @@ use crate::engine::{Database, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::{external, from_arrow};
 use crate::query::postgres::PgType;
+use crate::query::session::zone::Zone;
 use crate::query::tables::{Binding, NoDirectory, VirtualTable};
 
 /// What a function is called, takes and gives.
@@ -92,6 +94,8 @@ pub struct Context {
     pub snapshot: Arc<Snapshot>,
     /// The session's merge policy.
     pub policy: String,
+    /// The session's zone, in which moments are shown.
+    pub zone: Zone,
 }
 
 impl Debug for Context {
@@ -107,6 +111,7 @@ impl Context {
             database: Arc::clone(binding.database()),
             snapshot: binding.snapshot(),
             policy: binding.policy(),
+            zone: binding.zone(),
         }
     }
 }
@@ -184,6 +189,7 @@ pub const ALL: &[Function] = &[
     Function::Table(&policy_diff::PolicyDiff),
     Function::Table(&policy_diff_counts::PolicyDiffCounts),
     Function::Table(&profile::Profile),
+    Function::Table(&profile_history::ProfileHistory),
     Function::Scalar(&profile_of::ProfileOf),
     Function::Table(&simulate_graph::SimulateGraph),
     Function::Table(&simulate_links::SimulateLinks),

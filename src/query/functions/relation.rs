@@ -94,6 +94,7 @@ impl RelationPlanner for Relations {
             Some((function_of(name, context)?, args, ordinality))
         });
         let Some((function, args, ordinality)) = found else {
+            let relation = without_public(relation, context);
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
         if ordinality {
@@ -107,6 +108,22 @@ impl RelationPlanner for Relations {
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
     }
+}
+
+/// A call without its schema `public`, by which the next planner would not know the function.
+fn without_public(mut relation: TableFactor, context: &dyn RelationPlannerContext) -> TableFactor {
+    let (TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. }) =
+        &mut relation
+    else {
+        return relation;
+    };
+    if let [schema, _] = name.0.as_slice()
+        && let Some(schema) = schema.as_ident()
+        && context.normalize_ident(schema.clone()) == "public"
+    {
+        name.0.remove(0);
+    }
+    relation
 }
 
 /// The function of ours that a name means, with schema `public` or without.

@@ -29,7 +29,7 @@ pub(super) async fn run(
     stated: &StatedDecision,
     values: &[ScalarValue],
 ) -> Result<Outcome> {
-    session.transaction.lock().check_may_write(stated.tag())?;
+    session.check_may_write(stated.tag())?;
     let identity = |(namespace, text): &(String, StatedText)| {
         let null = || {
             let message = format!("the value of namespace \"{namespace}\" is null");

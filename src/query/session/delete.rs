@@ -164,7 +164,7 @@ pub(super) async fn run(
     values: Vec<ScalarValue>,
     sql: &str,
 ) -> Result<Outcome> {
-    session.transaction.lock().check_may_write("DELETE")?;
+    session.check_may_write("DELETE")?;
     let mut stream = execute::rows(session, &delete.query, values, sql).await?;
     let mut fragment_ids = Vec::new();
     while let Some(batch) = stream.next().await {

@@ -148,7 +148,7 @@ pub(super) async fn rows(
         .map_err(|error| from_datafusion(&error, sql))
 }
 
-/// The plan of one execution; the tables in it are bound to the snapshot of this moment.
+/// The plan of one execution; the tables in it are bound to the snapshot of this moment, or to its past.
 async fn physical(
     session: &Arc<Inner>,
     query: &PlannedQuery,
@@ -156,7 +156,7 @@ async fn physical(
     sql: &str,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let state = &session.planning.state;
-    session.binding.pin(session.snapshot());
+    session.pin_shown()?;
     let plan = query.bind(state, values, sql)?;
     state
         .query_planner()
@@ -186,7 +186,7 @@ async fn ours(
 ) -> Result<Outcome> {
     match parsed {
         Parsed::Define(definition) => {
-            session.transaction.lock().check_may_write(parsed.tag())?;
+            session.check_may_write(parsed.tag())?;
             if session.server.database.is_new_dataset(definition) {
                 derive::check(definition, sql)?;
             }
@@ -202,7 +202,7 @@ async fn ours(
         Parsed::Decide(_) => Err(no_plan()),
         Parsed::ShowCreate { kind, name } => show::definition(session, *kind, name),
         Parsed::CopyFrom(statement) => {
-            session.transaction.lock().check_may_write("COPY")?;
+            session.check_may_write("COPY")?;
             copy::run(session, gate, statement).await
         }
         Parsed::ExplainProfile(statement) => explain_profile::run(session, statement).await,

@@ -31,8 +31,7 @@ pub(super) fn schema() -> SchemaRef {
 /// # Errors
 /// `42704` for an unknown namespace or policy, `42703` for an unknown attribute.
 pub(super) async fn run(session: &Arc<Inner>, statement: &ExplainProfile) -> Result<Outcome> {
-    let snapshot = session.snapshot();
-    session.binding.pin(Arc::clone(&snapshot));
+    let snapshot = session.pin_shown()?;
     let policy = statement.policy.clone().unwrap_or_else(|| session.binding.policy());
     let zone = session.variables.lock().zone();
     let statement = statement.clone();

@@ -241,7 +241,7 @@ pub(super) async fn run(
     values: Vec<ScalarValue>,
     sql: &str,
 ) -> Result<Outcome> {
-    session.transaction.lock().check_may_write("INSERT")?;
+    session.check_may_write("INSERT")?;
     let mut stream = execute::rows(session, &insert.query, values, sql).await?;
     let schema = insert.schema();
     let (mut batches, mut row_count) = (Vec::new(), 0);

@@ -22,6 +22,7 @@ mod execute;
 mod explain;
 mod explain_profile;
 mod insert;
+pub mod moment;
 mod names;
 mod parameters;
 mod plan;
@@ -193,8 +194,12 @@ impl Session {
     fn new(server: Arc<Server>, entry: Arc<Entry>, options: &[(String, String)]) -> Result<Self> {
         let info = entry.info.lock().clone();
         let mut variables = Variables::new(&info.user);
-        for (name, value) in options {
-            variables.set(name, Some(value), false)?;
+        // A zone first, wherever it stands: moments among the others are read in it.
+        let is_zone = |name: &str| name.eq_ignore_ascii_case("TimeZone");
+        for zones in [true, false] {
+            for (name, value) in options.iter().filter(|(name, _)| is_zone(name) == zones) {
+                variables.set(name, Some(value), false)?;
+            }
         }
         variables.start();
         let session = Arc::new_cyclic(|inner| {
@@ -493,14 +498,16 @@ impl Inner {
 
     /// Takes over a change of settings: those that plans depend on make them stale.
     fn settings_changed(&self) -> Result<()> {
-        let (policy, application_name) = {
+        let (policy, application_name, zone) = {
             let variables = self.variables.lock();
-            (variables.value("merge_policy"), variables.value("application_name"))
+            let value = |name| variables.value(name);
+            (value("merge_policy"), value("application_name"), variables.zone())
         };
         if !policy.is_empty() {
             self.snapshot().catalog().policy(&policy)?;
         }
         self.binding.set_policy((!policy.is_empty()).then_some(policy));
+        self.binding.set_zone(zone);
         self.entry.info.lock().application_name = application_name;
         self.settings_version.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -514,6 +521,28 @@ impl Inner {
         }
         let snapshot = transaction.snapshot.get_or_insert_with(|| self.server.database.snapshot());
         Arc::clone(snapshot)
+    }
+
+    /// Shows what the next statement reads: the snapshot, as it was at the moments that are set.
+    fn pin_shown(&self) -> Result<Arc<crate::engine::Snapshot>> {
+        let past = self.variables.lock().past();
+        self.binding.pin_past(self.snapshot(), past)?;
+        Ok(self.binding.snapshot())
+    }
+
+    /// Refuses statements that write where nothing can be written.
+    ///
+    /// # Errors
+    /// `25006` while the session shows the past, `0A000` within a block.
+    fn check_may_write(&self, what: &str) -> Result<()> {
+        let past = self.variables.lock().past();
+        let set = [("as_of", past.as_of), ("known_at", past.known_at)];
+        if let Some((name, _)) = set.iter().find(|(_, moment)| moment.is_some()) {
+            let message = format!("cannot execute {what} while {name} is set");
+            return Err(Error::new(SqlState("25006"), message)
+                .hint(format!("the past can only be read: RESET {name} first")));
+        }
+        self.transaction.lock().check_outside_block(what)
     }
 
     fn notice(&self, notice: Notice) {

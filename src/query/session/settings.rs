@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::engine::Past;
 use crate::error::{Error, Result, SqlState};
 use crate::model::server_setting::GRAPH_IDENTITIES_MAX;
+use crate::query::session::moment;
 use crate::query::session::zone::Zone;
 
 /// The version of PostgreSQL whose behaviour clients may expect.
@@ -47,8 +49,8 @@ pub(super) enum Kind {
     Fixed,
     /// The whole server's, which ALTER SYSTEM changes; the catalog has the value in force.
     Server,
-    /// Is not supported yet in any value.
-    NotYet,
+    /// A moment, in the session's zone unless it names its own; empty for none.
+    Moment,
 }
 
 /// A setting that exists.
@@ -97,7 +99,12 @@ const LEVEL: Kind = Kind::One(&[
 pub(super) const ALL: &[Known] = &[
     reported("application_name", "", Kind::Text, "What the client calls itself."),
     setting("array_nulls", "on", Kind::Boolean, NO_EFFECT),
-    setting("as_of", "", Kind::NotYet, "Shows every table as it was."),
+    setting(
+        "as_of",
+        "",
+        Kind::Moment,
+        "Shows every table as it was: of rows observed up to then, under today's definitions.",
+    ),
     setting("backslash_quote", "safe_encoding", Kind::Text, NO_EFFECT),
     setting("block_size", "8192", Kind::Fixed, "Bytes of a disk block of PostgreSQL."),
     setting("bytea_output", "hex", Kind::One(&["hex"]), "Output of bytea."),
@@ -147,7 +154,12 @@ pub(super) const ALL: &[Known] = &[
     reported("IntervalStyle", "postgres", Kind::One(&["postgres"]), "Output of intervals."),
     reported("is_superuser", "on", Kind::Fixed, "Whether the user may do everything."),
     setting("jit", "off", Kind::Boolean, NO_EFFECT),
-    setting("known_at", "", Kind::NotYet, "Shows what was known then."),
+    setting(
+        "known_at",
+        "",
+        Kind::Moment,
+        "Shows every table of rows ingested up to then, under today's definitions.",
+    ),
     setting("lc_collate", "C", Kind::Fixed, "The order of texts: by their bytes."),
     setting("lc_ctype", "C.UTF-8", Kind::Fixed, "The classes of characters."),
     setting("lc_messages", "C", Kind::Text, NO_EFFECT),
@@ -262,7 +274,7 @@ impl Variables {
     pub(super) fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<()> {
         let key = name.to_ascii_lowercase();
         let value = match (known(name), value) {
-            (Some(known), Some(value)) => Some(check(known, value, &self.user)?),
+            (Some(known), Some(value)) => Some(check(known, value, &self.user, self.zone())?),
             (Some(known), None) if matches!(known.kind, Kind::Fixed) => {
                 return Err(fixed(known.name));
             }
@@ -346,6 +358,12 @@ impl Variables {
         Zone::parse(&self.value("TimeZone")).unwrap_or(Zone::UTC)
     }
 
+    /// Up to when rows are shown. What is set names its zone, so that it stays when the session's changes.
+    pub(super) fn past(&self) -> Past {
+        let moment = |name| moment::read(&self.value(name), Zone::UTC);
+        Past { as_of: moment("as_of"), known_at: moment("known_at") }
+    }
+
     /// The schemas of the search path.
     pub(super) fn search_path(&self) -> Vec<String> {
         let path = self.value("search_path");
@@ -378,7 +396,7 @@ fn of_server(name: &str) -> Error {
 }
 
 /// The value as SHOW gives it back.
-fn check(known: &Known, value: &str, user: &str) -> Result<String> {
+fn check(known: &Known, value: &str, user: &str, session_zone: Zone) -> Result<String> {
     let name = known.name;
     let wrong = || {
         let message = format!("invalid value for parameter \"{name}\": \"{value}\"");
@@ -429,10 +447,14 @@ fn check(known: &Known, value: &str, user: &str) -> Result<String> {
         }
         Kind::Fixed => return Err(fixed(name)),
         Kind::Server => return Err(of_server(name)),
-        Kind::NotYet if trimmed.is_empty() => String::new(),
-        Kind::NotYet => {
-            return Err(Error::unsupported(format!("setting \"{name}\" is not supported yet")));
-        }
+        Kind::Moment if trimmed.is_empty() => String::new(),
+        Kind::Moment => match moment::read(trimmed, session_zone) {
+            Some(micros) => moment::shown(micros, session_zone),
+            None => {
+                let what = format!("parameter \"{name}\"");
+                return Err(moment::invalid(&what, value));
+            }
+        },
     })
 }
 
@@ -557,7 +579,10 @@ mod tests {
             "22023 invalid value for parameter \"extra_float_digits\": \"4\"",
         );
         check("server_version", "16", "55P02 parameter \"server_version\" cannot be changed");
-        check("as_of", "2026-01-01", "0A000 setting \"as_of\" is not supported yet");
+        check("as_of", "2026-01-01", "2026-01-01 00:00:00+00");
+        check("known_at", "2026-01-01 12:00+05:30", "2026-01-01 06:30:00+00");
+        check("as_of", "", "");
+        check("as_of", "soon", "22007 invalid value for parameter \"as_of\": \"soon\"");
         check("nonsense", "1", "42704 unrecognized configuration parameter \"nonsense\"");
         check("my.tag", "1", "1");
         check(
@@ -598,6 +623,24 @@ mod tests {
         assert_eq!(variables.value("application_name"), "session");
         variables.reset_all();
         assert_eq!(variables.value("application_name"), "started");
+    }
+
+    #[test]
+    fn moments_stay_when_the_zone_changes() {
+        let mut variables = Variables::new("ada");
+        let set = |variables: &mut Variables, name, value| {
+            variables.set(name, Some(value), false).expect("it can be set");
+        };
+        assert!(variables.past().is_present());
+        set(&mut variables, "TimeZone", "Europe/Berlin");
+        set(&mut variables, "as_of", "1970-01-02 01:00");
+        set(&mut variables, "TimeZone", "UTC");
+        set(&mut variables, "known_at", "1970-01-01 00:00:01");
+        let past = Past { as_of: Some(86_400_000_000), known_at: Some(1_000_000) };
+        assert_eq!(variables.past(), past);
+        assert_eq!(variables.value("as_of"), "1970-01-02 01:00:00+01");
+        variables.set("as_of", None, false).expect("it can be reset");
+        assert_eq!(variables.past().as_of, None);
     }
 
     #[test]

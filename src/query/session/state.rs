@@ -26,6 +26,7 @@ use crate::query::session::describe::Describer;
 use crate::query::session::server::Server;
 use crate::query::tables::{self, Binding};
 use crate::query::ties::BreakTies;
+use crate::query::time_functions;
 
 /// What planning and running a statement need of the session.
 pub(super) struct Planning {
@@ -53,6 +54,7 @@ impl Planning {
         let own = functions::scalar::scalar_functions(&binding).into_iter().map(Arc::new);
         let own: Vec<_> = own.collect();
         let relations = functions::relation::Relations::new(Arc::clone(&binding));
+        let of_time = time_functions::all(&binding);
         let tables = tables::catalog(binding);
         let source: Arc<dyn Source> = Arc::new(Describer::new(session, Arc::clone(&tables)));
         let catalog = Catalog {
@@ -71,7 +73,8 @@ impl Planning {
             .with_relation_planners(vec![Arc::new(relations)]);
         let mut builder = with_functions(builder, &source);
         builder.scalar_functions().get_or_insert_default().extend(own);
-        for (name, function) in table_functions(Arc::clone(&source)) {
+        let of_postgres = table_functions(Arc::clone(&source));
+        for (name, function) in of_postgres.into_iter().chain(of_time) {
             let function = Arc::new(TableFunction::new(name.clone(), function));
             builder.table_functions().get_or_insert_default().insert(name, function);
         }

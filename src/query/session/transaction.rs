@@ -59,7 +59,7 @@ impl Transaction {
     ///
     /// # Errors
     /// `0A000`.
-    pub(super) fn check_may_write(&self, what: &str) -> Result<()> {
+    pub(super) fn check_outside_block(&self, what: &str) -> Result<()> {
         if self.status == TransactionStatus::Idle {
             return Ok(());
         }

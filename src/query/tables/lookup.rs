@@ -70,7 +70,7 @@ pub fn find(filters: &[Expr], columns: &[LookupColumn], snapshot: &Snapshot) -> 
             return None;
         }
         let mut profiles: Vec<u32> =
-            values.iter().filter_map(|value| profile(column, value, snapshot)).collect();
+            values.iter().flat_map(|value| named(column, value, snapshot)).collect();
         profiles.sort_unstable();
         profiles.dedup();
         Some(Lookup { profiles, text: filter.to_string() })
@@ -121,11 +121,15 @@ fn bare(expr: &Expr) -> &Expr {
     }
 }
 
-fn profile(column: &LookupColumn, value: &ScalarValue, snapshot: &Snapshot) -> Option<u32> {
-    match column.namespace {
-        None => u32::try_from(integer(value)?).ok(),
-        Some(namespace) => snapshot.profile_of_identity(namespace, value.try_as_str()??),
-    }
+/// The profiles whose rows can show a value.
+fn named(column: &LookupColumn, value: &ScalarValue, snapshot: &Snapshot) -> Vec<u32> {
+    let Some(namespace) = column.namespace else {
+        let profile = integer(value).and_then(|value| u32::try_from(value).ok());
+        return profile.into_iter().collect();
+    };
+    let text = value.try_as_str().flatten();
+    let identity = text.and_then(|text| snapshot.dictionary.get(namespace, text));
+    identity.map_or_else(Vec::new, |identity| snapshot.profiles_naming(identity))
 }
 
 fn integer(value: &ScalarValue) -> Option<i64> {

@@ -28,6 +28,7 @@ pub mod policy_diff;
 pub mod profile_candidates;
 pub mod profile_lineage;
 pub mod profiles;
+pub mod profiles_at;
 pub mod provider;
 pub mod rejects;
 pub mod scan;
@@ -41,17 +42,27 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parking_lot::RwLock;
 
-use crate::engine::{Database, Snapshot};
+use crate::engine::{Database, Past, Snapshot};
 use crate::error::{Error, Result};
+use crate::query::session::zone::Zone;
 
 pub use crate::query::tables::provider::catalog;
 
 /// What a session's tables show.
 pub struct Binding {
     database: Arc<Database>,
-    pinned: RwLock<Arc<Snapshot>>,
+    pinned: RwLock<Pinned>,
     policy: RwLock<Option<String>>,
+    zone: RwLock<Zone>,
     directory: Arc<dyn Directory>,
+}
+
+/// What is visible, and how much of it is shown.
+struct Pinned {
+    present: Arc<Snapshot>,
+    past: Past,
+    /// What is shown: the past of the present.
+    shown: Arc<Snapshot>,
 }
 
 /// What the server knows besides the database.
@@ -96,18 +107,54 @@ impl Directory for NoDirectory {
 impl Binding {
     /// A binding to what is visible now.
     pub fn new(database: Arc<Database>, directory: Arc<dyn Directory>) -> Self {
-        let pinned = RwLock::new(database.snapshot());
-        Self { database, pinned, policy: RwLock::default(), directory }
+        let pinned = Pinned {
+            present: database.snapshot(),
+            past: Past::default(),
+            shown: database.snapshot(),
+        };
+        let (pinned, zone) = (RwLock::new(pinned), RwLock::new(Zone::UTC));
+        Self { database, pinned, policy: RwLock::default(), zone, directory }
     }
 
     /// Shows another snapshot from now on.
     pub fn pin(&self, snapshot: Arc<Snapshot>) {
-        *self.pinned.write() = snapshot;
+        let shown = Arc::clone(&snapshot);
+        *self.pinned.write() = Pinned { present: snapshot, past: Past::default(), shown };
+    }
+
+    /// Shows another snapshot from now on, as it was in the past.
+    ///
+    /// # Errors
+    /// As [`Database::snapshot_at`].
+    pub fn pin_past(&self, present: Arc<Snapshot>, past: Past) -> Result<()> {
+        let shown = self.database.snapshot_at(&present, past)?;
+        *self.pinned.write() = Pinned { present, past, shown };
+        Ok(())
     }
 
     /// The snapshot shown.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.pinned.read())
+        Arc::clone(&self.pinned.read().shown)
+    }
+
+    /// The snapshot of whose past the one shown is.
+    pub fn present(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.pinned.read().present)
+    }
+
+    /// Up to when rows are shown.
+    pub fn past(&self) -> Past {
+        self.pinned.read().past
+    }
+
+    /// Reads and shows moments in a zone.
+    pub fn set_zone(&self, zone: Zone) {
+        *self.zone.write() = zone;
+    }
+
+    /// The zone of the session.
+    pub fn zone(&self) -> Zone {
+        *self.zone.read()
     }
 
     /// Shows `profiles` under a policy, or under the default.
@@ -172,6 +219,14 @@ pub trait VirtualTable: Send + Sync + Debug {
     /// Columns of texts whose equality with constants chooses what is computed at all.
     fn choosing(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The snapshot that it shows: the one pinned, if it does not choose another.
+    ///
+    /// # Errors
+    /// What making another may give.
+    fn snapshot(&self, binding: &Binding) -> Result<Arc<Snapshot>> {
+        Ok(binding.snapshot())
     }
 
     /// How many rows it has, where that is known without looking.

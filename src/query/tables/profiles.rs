@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 
-use crate::engine::Snapshot;
 use crate::engine::profiles::{Chunk, schema};
+use crate::engine::{Database, Snapshot};
 use crate::error::Result;
 use crate::query::tables::fragments::identity_lookups;
 use crate::query::tables::lookup::LookupColumn;
@@ -69,23 +69,34 @@ impl VirtualTable for Profiles {
         binding: &Binding,
         profiles: Option<&[u32]>,
     ) -> Result<Vec<Arc<dyn RowGroup>>> {
-        let (snapshot, policy) = (binding.snapshot(), self.policy(binding));
-        let database = binding.database();
-        if let Some(profiles) = profiles {
-            let mut rows: Vec<Arc<dyn RowGroup>> = Vec::new();
-            for profile in profiles {
-                let row = database.profile(&snapshot, &policy, *profile)?;
-                rows.extend(row.map(|row| Arc::new(row) as Arc<dyn RowGroup>));
-            }
-            return Ok(rows);
-        }
-        let view = database.profiles(&snapshot, &policy)?;
-        let chunks = view.chunks.iter().map(|chunk| {
-            Ok(Arc::new(LiveRows { chunk: chunk.clone(), count: chunk.live_count() })
-                as Arc<dyn RowGroup>)
-        });
-        chunks.collect()
+        rows_of(binding.database(), &binding.snapshot(), &self.policy(binding), profiles)
     }
+}
+
+/// Merged profiles of a snapshot under a policy: all, or some.
+///
+/// # Errors
+/// As [`Database::profiles`].
+pub(super) fn rows_of(
+    database: &Database,
+    snapshot: &Arc<Snapshot>,
+    policy: &str,
+    profiles: Option<&[u32]>,
+) -> Result<Vec<Arc<dyn RowGroup>>> {
+    if let Some(profiles) = profiles {
+        let mut rows: Vec<Arc<dyn RowGroup>> = Vec::new();
+        for profile in profiles {
+            let row = database.profile(snapshot, policy, *profile)?;
+            rows.extend(row.map(|row| Arc::new(row) as Arc<dyn RowGroup>));
+        }
+        return Ok(rows);
+    }
+    let view = database.profiles(snapshot, policy)?;
+    let chunks = view.chunks.iter().map(|chunk| {
+        Ok(Arc::new(LiveRows { chunk: chunk.clone(), count: chunk.live_count() })
+            as Arc<dyn RowGroup>)
+    });
+    chunks.collect()
 }
 
 /// The rows of a chunk that count.

@@ -206,7 +206,7 @@ impl TableProvider for Provider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let snapshot = self.binding.snapshot();
+        let snapshot = self.table.snapshot(&self.binding).map_err(external)?;
         let found = lookup::find(filters, &self.lookups, &snapshot);
         let profiles = found.as_ref().map(|lookup| lookup.profiles.as_slice());
         let choices = lookup::choices(filters, self.table.choosing());

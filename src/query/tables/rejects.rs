@@ -61,11 +61,12 @@ struct InternalRows {
 
 impl RowGroup for InternalRows {
     fn row_count(&self) -> usize {
-        self.part.group_rows(self.group)
+        self.part.group_live_count(self.group)
     }
 
     fn column(&self, at: usize) -> Result<ArrayRef> {
         let field = self.schema.field(at);
-        self.part.column(self.group, field.name(), field.data_type())
+        let column = self.part.column(self.group, field.name(), field.data_type())?;
+        self.part.live_column(self.group, column)
     }
 }
