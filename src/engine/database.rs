@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::engine::derive::Derivations;
 use crate::engine::intake::EventIds;
+use crate::engine::policy_query::PolicyPrograms;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
 use crate::engine::snapshot::Snapshot;
@@ -134,6 +135,7 @@ pub struct Database {
     next_ingest_id: AtomicI64,
     views: ProfileViews,
     derivations: Derivations,
+    policy_programs: Arc<PolicyPrograms>,
 }
 
 impl Database {
@@ -154,6 +156,7 @@ impl Database {
             next_ingest_id,
             views: ProfileViews::default(),
             derivations: Derivations::default(),
+            policy_programs: Arc::default(),
         }))
     }
 
@@ -258,9 +261,19 @@ impl Database {
         &self.views
     }
 
-    /// Profiles touched after one commit and up to another; `None`: any may be.
-    pub(crate) fn touched_between(&self, after: u64, up_to: u64) -> Option<Vec<u32>> {
-        self.shared.touched.lock().between(after, up_to)
+    /// What was touched after one commit and up to another; `None`: anything may be.
+    pub(crate) fn touched_between(
+        &self,
+        kind: crate::engine::touched::Kind,
+        after: u64,
+        up_to: u64,
+    ) -> Option<Vec<u32>> {
+        self.shared.touched.lock().between(kind, after, up_to)
+    }
+
+    /// The policies that are queries, ready to run.
+    pub(crate) fn policy_programs(&self) -> &Arc<PolicyPrograms> {
+        &self.policy_programs
     }
 }
 

@@ -21,6 +21,7 @@ pub mod intake;
 pub mod internal;
 pub mod load;
 pub mod paths;
+pub mod policy_query;
 pub mod profiles;
 mod recovery;
 pub mod rows;

@@ -8,6 +8,7 @@
 pub mod call;
 pub mod execution;
 pub mod identity_path;
+pub mod policy_preview;
 pub mod profile;
 pub mod profile_of;
 pub mod relation;
@@ -165,6 +166,7 @@ impl Function {
 /// All functions of ours.
 pub const ALL: &[Function] = &[
     Function::Table(&identity_path::IdentityPath),
+    Function::Table(&policy_preview::PolicyPreview),
     Function::Table(&profile::Profile),
     Function::Scalar(&profile_of::ProfileOf),
 ];

@@ -25,6 +25,8 @@ mod insert;
 mod names;
 mod parameters;
 mod plan;
+pub mod policy_query;
+mod policy_shape;
 mod precedence;
 mod prepare;
 mod script;
