@@ -15,5 +15,6 @@ mod derived;
 mod driver;
 mod functions;
 mod lineage;
+mod policies;
 mod recovery;
 mod wire;
