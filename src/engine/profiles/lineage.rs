@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, Int64Array, StringViewArray, TimestampMicrosecondArray, UInt32Array,
 };
-use arrow::compute::{filter, is_not_null};
+use arrow::compute::{filter, is_not_null, take};
 
 use crate::catalog::attributes::Attribute;
 use crate::engine::database::Database;
@@ -149,14 +149,22 @@ impl PolicyReader {
         self.shown.together(attribute)
     }
 
-    /// The merged values of some attributes, a column each with a row per person.
+    /// The merged values of some attributes, a column each with a row per person; null where there is no
+    /// such person.
     ///
     /// # Errors
     /// `22003` where a sum overflows; what reading rows may give.
     pub fn values(&self, attributes: &[usize], profiles: &[u32]) -> Result<Vec<ArrayRef>> {
         let builder = Builder::new(&self.snapshot, &self.shape, &self.programs)?;
-        let (_, fragments) = builder.gather(profiles)?;
-        builder.values(attributes, profiles, &fragments)
+        let people = self.people(Some(profiles));
+        let (_, fragments) = builder.gather(&people)?;
+        let values = builder.values(attributes, &people, &fragments)?;
+        if people.len() == profiles.len() {
+            return Ok(values);
+        }
+        let place = |profile: &u32| people.binary_search(profile).ok().map(|at| at as u32);
+        let places: UInt32Array = profiles.iter().map(place).collect();
+        values.iter().map(|column| take(column, &places, None).map_err(unfiltered)).collect()
     }
 
     /// Where the values of some attributes are from, of those people who have one.

@@ -28,6 +28,9 @@ const SIGNATURE: Signature = Signature {
     example: "SELECT * FROM policy_preview('MERGE BY latest MERGE spend BY max')",
 };
 
+/// How much of a policy an error shows: enough to find the place by.
+const NEAR_CHARACTERS: usize = 40;
+
 impl TableFunction for PolicyPreview {
     fn signature(&self) -> &'static Signature {
         &SIGNATURE
@@ -84,8 +87,11 @@ fn read(text: &str) -> Result<MergePolicy> {
 fn placed(error: Error, text: &str) -> Error {
     let mut placed = Error::new(error.code(), error.message());
     let near = error.get_position().map(|at| {
-        let rest: String = text.chars().skip(at - 1).take(40).collect();
-        format!("in the policy, at character {at}: {rest}")
+        let rest: String = text.chars().skip(at - 1).take(NEAR_CHARACTERS).collect();
+        match rest.is_empty() {
+            true => "in the policy, at its end".to_owned(),
+            false => format!("in the policy, at character {at}: {rest}"),
+        }
     });
     if let Some(detail) = error.get_detail().map(str::to_owned).or(near) {
         placed = placed.detail(detail);

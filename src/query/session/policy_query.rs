@@ -15,7 +15,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{TableType, provider_as_source};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use futures::FutureExt;
 use sqlparser::ast::Query;
@@ -32,7 +32,7 @@ use crate::query::postgres::Source;
 use crate::query::session::command::{self, Command};
 use crate::query::session::derive::GivenColumns;
 use crate::query::session::plan::{PlannedQuery, Planner, check_height};
-use crate::query::session::policy_shape::{PERSON, Shape, TABLE, shape};
+use crate::query::session::policy_shape::{PERSON, Shape, TABLE, call_of, shape};
 use crate::query::session::state;
 use crate::query::statements::query_position;
 use crate::query::tables::VirtualTable;
@@ -113,7 +113,8 @@ fn compile(snapshot: &Arc<Snapshot>, text: &str) -> Result<(PolicyQuery, Program
         return Err(Error::unsupported("a merge policy can be one SELECT only").at(1));
     };
     let shape = shape(&query, text)?;
-    let table = OfPeople::new(snapshot, Vec::new())?;
+    // The plan outlives the snapshot, which it must not keep: only its columns are planned with.
+    let table = OfPeople { rows: None, schema: Fragments.schema(snapshot)? };
     let source: Arc<dyn Source> = Arc::new(GivenColumns::of(&table.schema, TABLE));
     let mut state = state::of_table(TABLE, Arc::new(table), &source)?;
     state.config_mut().options_mut().execution.target_partitions = 1;
@@ -157,17 +158,31 @@ fn plan(
     let search_path = ["public".to_owned()];
     let planner = Planner { state, search_path: &search_path, source, target: None };
     // The one table is made already, so that nothing is waited for.
-    let planned = planner.plan(query, text, &[]).now_or_never();
+    let planned = planner.plan(query.clone(), text, &[]).now_or_never();
     let planned = planned.ok_or_else(|| Error::internal("planning a policy's query waits"))??;
     if !planned.parameters.is_empty() {
         return Err(Error::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
     }
     if planned.is_momentary() {
-        let message = "functions in the query of a merge policy must be immutable";
-        return Err(Error::new(SqlState::INVALID_OBJECT_DEFINITION, message)
-            .detail("one of them can answer otherwise later, though no fragment has changed"));
+        return Err(momentary(state, &query, text));
     }
     Ok(planned)
+}
+
+/// A policy must give the same until fragments change.
+fn momentary(state: &SessionState, query: &Query, text: &str) -> Error {
+    let changes = |name: &str| {
+        let function = state.scalar_functions().get(name);
+        function.is_some_and(|it| it.signature().volatility != Volatility::Immutable)
+    };
+    let message = "functions in the query of a merge policy must be immutable";
+    let error = Error::new(SqlState::INVALID_OBJECT_DEFINITION, message);
+    match call_of(query, text, changes) {
+        Some((name, place)) => {
+            error.detail(format!("function {name} can answer otherwise later")).at(place)
+        }
+        None => error.detail("one of them can answer otherwise later"),
+    }
 }
 
 /// The columns of the result but for the person, with their positions in it.
@@ -233,7 +248,8 @@ struct Program {
 impl PolicyProgram for Program {
     fn run(&self, snapshot: &Arc<Snapshot>, profiles: &[u32]) -> Result<Vec<RecordBatch>> {
         let convert = |error| from_datafusion(&error, "");
-        let table = OfPeople::new(snapshot, profiles.to_vec())?;
+        let rows = Some((Arc::clone(snapshot), profiles.to_vec()));
+        let table = OfPeople { rows, schema: Fragments.schema(snapshot)? };
         let source = provider_as_source(Arc::new(table));
         let plan = self.plan.clone().transform_up(|node| match node {
             LogicalPlan::TableScan(mut scan) => {
@@ -278,16 +294,9 @@ fn wait<T>(work: impl Future<Output = T>) -> T {
 /// `fragments`, with the rows of some people only.
 #[derive(Debug)]
 struct OfPeople {
-    snapshot: Arc<Snapshot>,
-    profiles: Vec<u32>,
+    /// Whose rows, and as of when; `None`: nobody's.
+    rows: Option<(Arc<Snapshot>, Vec<u32>)>,
     schema: SchemaRef,
-}
-
-impl OfPeople {
-    fn new(snapshot: &Arc<Snapshot>, profiles: Vec<u32>) -> Result<Self> {
-        let schema = Fragments.schema(snapshot)?;
-        Ok(Self { snapshot: Arc::clone(snapshot), profiles, schema })
-    }
 }
 
 #[async_trait]
@@ -308,6 +317,10 @@ impl TableProvider for OfPeople {
         limit: Option<usize>,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
         let all = || (0..self.schema.fields().len()).collect();
+        let groups = match &self.rows {
+            Some((snapshot, profiles)) => fragments::groups_of(snapshot, Some(profiles)),
+            None => Ok(Vec::new()),
+        };
         Ok(Arc::new(ScanExec::try_new(ScanParts {
             table: TABLE.to_owned(),
             schema: Arc::clone(&self.schema),
@@ -316,7 +329,7 @@ impl TableProvider for OfPeople {
             lookup: None,
             choices: Vec::new(),
             limit,
-            groups: fragments::groups_of(&self.snapshot, Some(&self.profiles)).map_err(external)?,
+            groups: groups.map_err(external)?,
             partitions: 1,
         })?))
     }

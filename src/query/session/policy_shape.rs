@@ -92,22 +92,26 @@ fn sole_select<'a>(query: &'a Query, at: &At<'_>) -> Result<&'a Select> {
         return Err(not_kept("LIMIT, OFFSET, FETCH or FOR").at(1));
     }
     let SetExpr::Select(select) = query.body.as_ref() else {
-        return Err(not_kept("anything but one SELECT").at(1));
+        return Err(not_kept("UNION, VALUES or the like").at(1));
     };
-    let refused = [
-        (select.distinct.is_some(), "DISTINCT"),
-        (select.having.is_some(), "HAVING"),
-        (!select.named_window.is_empty() || select.qualify.is_some(), "WINDOW"),
-    ];
-    match refused.iter().find(|(there, _)| *there) {
-        Some((_, what)) => Err(not_kept(what).at(at(select.as_ref()))),
-        None => Ok(select),
+    if let Some(having) = &select.having {
+        return Err(not_kept("HAVING").at(at(having)));
     }
+    if select.distinct.is_some() {
+        return Err(not_kept("DISTINCT").at(at(select.as_ref())));
+    }
+    if !select.named_window.is_empty() || select.qualify.is_some() {
+        return Err(not_kept("WINDOW").at(at(select.as_ref())));
+    }
+    Ok(select)
 }
 
 fn check_from(select: &Select, at: &At<'_>) -> Result<()> {
+    let message = "the query of a merge policy must read one table, fragments";
+    let other = Error::unsupported(message);
     let [from] = select.from.as_slice() else {
-        return Err(not_kept("anything but one table in FROM").at(at(select)));
+        let second = select.from.get(1);
+        return Err(other.at(second.map_or_else(|| at(select), |second| at(&second.relation))));
     };
     if let Some(join) = from.joins.first() {
         return Err(not_kept("a join").at(at(join)));
@@ -122,8 +126,7 @@ fn check_from(select: &Select, at: &At<'_>) -> Result<()> {
             return Ok(());
         }
     }
-    let error = Error::unsupported("the query of a merge policy reads the table fragments only");
-    Err(error.at(at(&from.relation)))
+    Err(other.at(at(&from.relation)))
 }
 
 /// Refuses what sees rows of other people, or of other tables.
@@ -180,6 +183,23 @@ fn column(expr: &Expr) -> Option<String> {
 
 fn is_person(expr: &Expr) -> bool {
     column(expr).is_some_and(|name| name == PERSON)
+}
+
+/// The first call of a function of which `chosen` holds: its name and place.
+pub(super) fn call_of(
+    query: &Query,
+    text: &str,
+    chosen: impl Fn(&str) -> bool,
+) -> Option<(String, usize)> {
+    let look = |expr: &Expr| match expr {
+        Expr::Function(call) if chosen(&function_name(call)) => {
+            let start = expr.span().start;
+            let found = (function_name(call), position(text, start.line, start.column));
+            ControlFlow::Break(found)
+        }
+        _ => ControlFlow::Continue(()),
+    };
+    visit_expressions(query, look).break_value()
 }
 
 /// The column of which an item picks a value.

@@ -651,7 +651,8 @@ proptest! {
 
     #[test]
     fn a_printed_query_policy_reads_back(name in name(), other in name()) {
-        let text = format!("SELECT profile_id, max({other:?}) -- no ; end\n AS a FROM fragments");
+        let other = crate::model::names::quote_name(&other);
+        let text = format!("SELECT profile_id, max({other}) -- no ; end\n AS a FROM fragments");
         let policy = MergePolicy::of_query(&name, &text);
         let text = format!("{policy}; ");
         let existence = Existence::Strict;
