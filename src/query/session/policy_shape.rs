@@ -116,13 +116,19 @@ fn check_from(select: &Select, at: &At<'_>) -> Result<()> {
     if let Some(join) = from.joins.first() {
         return Err(not_kept("a join").at(at(join)));
     }
-    if let TableFactor::Table { name, args: None, with_ordinality: false, .. } = &from.relation {
+    if let TableFactor::Table { name, alias, args: None, with_ordinality: false, sample, .. } =
+        &from.relation
+    {
+        if sample.is_some() {
+            return Err(not_kept("TABLESAMPLE").at(at(&from.relation)));
+        }
+        if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+            return Err(not_kept("a list of other names of columns").at(at(&from.relation)));
+        }
         let parts: Vec<String> =
             name.0.iter().filter_map(|part| part.as_ident().map(folded)).collect();
-        if matches!(
-            parts.iter().map(String::as_str).collect::<Vec<_>>()[..],
-            [TABLE] | ["public", TABLE]
-        ) {
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        if matches!(parts[..], [TABLE] | ["public", TABLE]) {
             return Ok(());
         }
     }
