@@ -17,8 +17,9 @@ use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::model::policy::PolicyQuery;
 
-/// Policies whose programs are kept: more than are in use at a time, each some tens of KiB.
-const PROGRAMS_MAX: usize = 256;
+/// Policies whose programs are kept: more than are in use at a time. Each has a planner's state, of some
+/// hundreds of KiB.
+const PROGRAMS_MAX: usize = 32;
 
 /// Runs a policy's query.
 pub trait PolicyProgram: Send + Sync {
