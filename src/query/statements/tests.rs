@@ -68,7 +68,15 @@ fn the_statements_of_the_specification() {
             MERGE first_name, last_name BY precedence(crm, loyalty)
             MERGE (street, city) BY latest OVER HISTORY
             MERGE notes BY listagg('; ')",
-        r#"{"create_merge_policy":{"policy":{"name":"trusted","datasets":["crm","loyalty"],"default":{"name":"latest","arguments":[],"over_history":false},"rules":[{"attributes":["first_name","last_name"],"together":false,"strategy":{"name":"precedence","arguments":[{"name":"crm"},{"name":"loyalty"}],"over_history":false}},{"attributes":["street","city"],"together":true,"strategy":{"name":"latest","arguments":[],"over_history":true}},{"attributes":["notes"],"together":false,"strategy":{"name":"listagg","arguments":[{"text":"; "}],"over_history":false}}]},"default":true,"existence":"replace"}}"#,
+        r#"{"create_merge_policy":{"policy":{"name":"trusted","datasets":["crm","loyalty"],"stitch":"graph","query":null,"default":{"name":"latest","arguments":[],"over_history":false},"rules":[{"attributes":["first_name","last_name"],"together":false,"strategy":{"name":"precedence","arguments":[{"name":"crm"},{"name":"loyalty"}],"over_history":false}},{"attributes":["street","city"],"together":true,"strategy":{"name":"latest","arguments":[],"over_history":true}},{"attributes":["notes"],"together":false,"strategy":{"name":"listagg","arguments":[{"text":"; "}],"over_history":false}}]},"default":true,"existence":"replace"}}"#,
+    );
+    check(
+        "CREATE MERGE POLICY IF NOT EXISTS p STITCH NONE",
+        r#"{"create_merge_policy":{"policy":{"name":"p","datasets":null,"stitch":"none","query":null,"default":{"name":"latest","arguments":[],"over_history":false},"rules":[]},"default":false,"existence":"lenient"}}"#,
+    );
+    check(
+        "CREATE MERGE POLICY p AS SELECT profile_id, max(a) AS a FROM fragments GROUP BY 1 ;",
+        r#"{"create_merge_policy":{"policy":{"name":"p","datasets":null,"stitch":"graph","query":{"text":"SELECT profile_id, max(a) AS a FROM fragments GROUP BY 1","columns":[],"reads":[],"datasets":[]},"default":{"name":"latest","arguments":[],"over_history":false},"rules":[]},"default":false,"existence":"strict"}}"#,
     );
     check(
         "ALTER MERGE POLICY trusted SET DEFAULT",
