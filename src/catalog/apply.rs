@@ -13,7 +13,7 @@ use crate::model::dataset::{Column, Dataset, DatasetKind, DatasetOptions, Role};
 use crate::model::definition::{DatasetChange, Definition, Existence, NamespaceChange};
 use crate::model::names::check_name;
 use crate::model::namespace::{Namespace, Normalization};
-use crate::model::policy::{LATEST, MergePolicy};
+use crate::model::policy::{LATEST, MergePolicy, PolicyQuery};
 
 /// What applying a definition did.
 #[derive(Clone, Debug, PartialEq)]
@@ -356,7 +356,8 @@ impl Catalog {
 
     fn drop_dataset(&mut self, name: &str) -> Result<Option<String>> {
         let names = |policy: &&MergePolicy| {
-            policy.datasets.iter().flatten().any(|dataset| dataset == name)
+            let queried = policy.query.iter().flat_map(|query| &query.datasets);
+            policy.datasets.iter().flatten().chain(queried).any(|dataset| dataset == name)
                 || policy.rules.iter().map(|rule| &rule.strategy).chain([&policy.default]).any(
                     |strategy| {
                         strategy.arguments.iter().any(|argument| {
@@ -404,7 +405,14 @@ impl Catalog {
         Ok(None)
     }
 
-    fn check_policy(&self, policy: &MergePolicy) -> Result<()> {
+    /// Checks a policy against all other definitions.
+    ///
+    /// # Errors
+    /// Its reason to be refused.
+    pub fn check_policy(&self, policy: &MergePolicy) -> Result<()> {
+        if let Some(query) = &policy.query {
+            return self.check_query(query);
+        }
         for name in policy.datasets.iter().flatten() {
             if self.dataset(name)?.kind == DatasetKind::Event {
                 let message = format!("\"{name}\" is an event dataset: events are never merged");
@@ -412,6 +420,27 @@ impl Catalog {
             }
         }
         self.merge_plan(policy).map(|_| ())
+    }
+
+    /// Checks that all is there that a policy's query reads, as it was when the query was planned.
+    fn check_query(&self, query: &PolicyQuery) -> Result<()> {
+        if query.columns.is_empty() {
+            return Err(Error::unsupported("the query of a merge policy has not been planned"));
+        }
+        let attributes = self.attributes();
+        for (name, ty) in &query.reads {
+            let found = attributes.iter().find(|attribute| attribute.name == *name);
+            let found = found.ok_or_else(|| {
+                let message = format!("attribute \"{name}\" does not exist");
+                Error::new(SqlState::UNDEFINED_COLUMN, message)
+            })?;
+            if found.ty != *ty {
+                let message =
+                    format!("its query reads attribute \"{name}\" as {ty}, not as {}", found.ty);
+                return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
+            }
+        }
+        query.datasets.iter().try_for_each(|name| self.dataset(name).map(|_| ()))
     }
 
     /// The policy made ready for this catalog's record datasets and attributes.

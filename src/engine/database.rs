@@ -16,6 +16,7 @@ use crate::engine::derive::Derivations;
 use crate::engine::intake::EventIds;
 use crate::engine::operations::Operations;
 use crate::engine::past::Pasts;
+use crate::engine::policy_query::PolicyPrograms;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
 use crate::engine::snapshot::Snapshot;
@@ -141,6 +142,7 @@ pub struct Database {
     views: ProfileViews,
     pasts: Pasts,
     derivations: Derivations,
+    policy_programs: Arc<PolicyPrograms>,
 }
 
 impl Database {
@@ -162,6 +164,7 @@ impl Database {
             views: ProfileViews::default(),
             pasts: Pasts::default(),
             derivations: Derivations::default(),
+            policy_programs: Arc::default(),
         }))
     }
 
@@ -289,9 +292,19 @@ impl Database {
         &self.pasts
     }
 
-    /// Profiles touched after one commit and up to another; `None`: any may be.
-    pub(crate) fn touched_between(&self, after: u64, up_to: u64) -> Option<Vec<u32>> {
-        self.shared.touched.lock().between(after, up_to)
+    /// What was touched after one commit and up to another; `None`: anything may be.
+    pub(crate) fn touched_between(
+        &self,
+        kind: crate::engine::touched::Kind,
+        after: u64,
+        up_to: u64,
+    ) -> Option<Vec<u32>> {
+        self.shared.touched.lock().between(kind, after, up_to)
+    }
+
+    /// The policies that are queries, ready to run.
+    pub(crate) fn policy_programs(&self) -> &Arc<PolicyPrograms> {
+        &self.policy_programs
     }
 }
 

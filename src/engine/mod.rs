@@ -26,6 +26,7 @@ pub mod load;
 pub mod operations;
 pub mod past;
 pub mod paths;
+pub mod policy_query;
 pub mod profiles;
 mod recovery;
 mod rewrite;

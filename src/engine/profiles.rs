@@ -10,6 +10,7 @@
 mod build;
 pub mod history;
 pub mod lineage;
+mod people;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::env::threads::parallel_map;
 use crate::error::{Error, Result};
 use crate::merge::plan::MergePlan;
-use crate::model::policy::MergePolicy;
+use crate::model::policy::{MergePolicy, QueryColumn, Stitch};
 use crate::storage::part::time_type;
 
 /// Profiles of one chunk: some hundred kilobytes a column, and enough chunks for all cores.
@@ -220,16 +221,17 @@ impl Database {
             if view.commit > snapshot.commit() {
                 // A snapshot of the past that is still in use: others need the newer view.
                 drop(held);
-                return build_all(snapshot, &shape).map(Arc::new);
+                return self.build_all(snapshot, &shape).map(Arc::new);
             }
-            let touched = self.touched_between(view.commit, snapshot.commit());
+            let kind = people::touched_kind(definition.stitch);
+            let touched = self.touched_between(kind, view.commit, snapshot.commit());
             if let Some(touched) = touched.filter(|touched| same && !view.is_worn(touched.len())) {
-                let repaired = Arc::new(repair(view, snapshot, &touched)?);
+                let repaired = Arc::new(self.repair(view, snapshot, &touched)?);
                 *held = Some(Arc::clone(&repaired));
                 return Ok(repaired);
             }
         }
-        let view = Arc::new(build_all(snapshot, &shape)?);
+        let view = Arc::new(self.build_all(snapshot, &shape)?);
         *held = Some(Arc::clone(&view));
         Ok(view)
     }
@@ -245,8 +247,7 @@ impl Database {
         profile: u32,
     ) -> Result<Option<RecordBatch>> {
         let definition = snapshot.catalog().policy(policy)?;
-        let exists = snapshot.state.graph.profile_of(profile) == Some(profile);
-        if !exists {
+        if !snapshot.state.is_person(definition.stitch, profile) {
             return Ok(None);
         }
         let shape = Shape::of(snapshot.catalog(), definition);
@@ -258,8 +259,69 @@ impl Database {
         {
             return Ok(view.row(profile));
         }
-        let builder = build::Builder::new(snapshot, &shape)?;
+        let builder = build::Builder::new(snapshot, &shape, self.policy_programs())?;
         builder.chunk(&[profile]).map(|chunk| Some(chunk.rows))
+    }
+
+    fn build_all(&self, snapshot: &Arc<Snapshot>, shape: &Arc<Shape>) -> Result<ProfileView> {
+        let watch = crate::env::clock::Stopwatch::start();
+        let builder = build::Builder::new(snapshot, shape, self.policy_programs())?;
+        let all = snapshot.state.people(shape.policy.stitch);
+        let runs: Vec<&[u32]> = all.chunks(CHUNK_PROFILES).collect();
+        let chunks = parallel_map(runs.len(), |at| builder.chunk(runs[at]))?;
+        tracing::debug!(
+            policy = shape.policy.name,
+            profiles = all.len(),
+            seconds = watch.seconds(),
+            "merged all profiles"
+        );
+        Ok(ProfileView {
+            commit: snapshot.commit(),
+            schema: builder.schema(),
+            base: chunks.len(),
+            chunks,
+            moved: Arc::default(),
+            shape: Arc::clone(shape),
+        })
+    }
+
+    /// The view with the touched profiles merged anew.
+    fn repair(
+        &self,
+        view: &ProfileView,
+        snapshot: &Arc<Snapshot>,
+        touched: &[u32],
+    ) -> Result<ProfileView> {
+        let mut next = view.clone();
+        next.commit = snapshot.commit();
+        if touched.is_empty() {
+            return Ok(next);
+        }
+        let moved = Arc::make_mut(&mut next.moved);
+        for profile in touched {
+            if let Some((chunk, row)) = view.find(*profile) {
+                next.chunks[chunk].kill(row);
+                moved.remove(profile);
+            }
+        }
+        let stitch = next.shape.policy.stitch;
+        let exists = |profile: &u32| snapshot.state.is_person(stitch, *profile);
+        let present: Vec<u32> = touched.iter().copied().filter(exists).collect();
+        let builder = build::Builder::new(snapshot, &next.shape, self.policy_programs())?;
+        for run in present.chunks(CHUNK_PROFILES) {
+            let chunk = builder.chunk(run)?;
+            for (row, profile) in run.iter().enumerate() {
+                moved.insert(*profile, (next.chunks.len() as u32, row as u32));
+            }
+            next.chunks.push(chunk);
+        }
+        // Chunks of which nothing is left would be visited for nothing.
+        let base = next.base;
+        for chunk in next.chunks.iter_mut().skip(base).filter(|chunk| chunk.live_count() == 0) {
+            chunk.rows = chunk.rows.slice(0, 0);
+            chunk.live = None;
+        }
+        Ok(next)
     }
 }
 
@@ -268,24 +330,45 @@ impl Database {
 /// # Errors
 /// What the policy's plan refuses, which creating it ruled out.
 pub fn schema(catalog: &Catalog, policy: &MergePolicy) -> Result<SchemaRef> {
-    Ok(schema_of(&catalog.merge_plan(policy)?))
+    Ok(schema_of(&catalog.merge_plan(policy)?, policy))
 }
 
-fn schema_of(plan: &MergePlan) -> SchemaRef {
+/// The columns that show attributes.
+fn attribute_fields(plan: &MergePlan, policy: &MergePolicy) -> Vec<(Field, String)> {
+    match &policy.query {
+        None => {
+            let by = |at| format!("attribute, merged by {}", plan.strategy_name(at));
+            plan.fields().into_iter().enumerate().map(|(at, field)| (field, by(at))).collect()
+        }
+        Some(query) => {
+            let field = |column: &QueryColumn| {
+                let field = Field::new(&column.name, column.ty.to_arrow(), true);
+                (field, "attribute, computed by the policy's query".to_owned())
+            };
+            query.columns.iter().map(field).collect()
+        }
+    }
+}
+
+fn schema_of(plan: &MergePlan, policy: &MergePolicy) -> SchemaRef {
     let commented = |name: &str, ty: DataType, nullable: bool, comment: &str| {
         let comment = [("comment".to_owned(), comment.to_owned())];
         Field::new(name, ty, nullable).with_metadata(comment.into())
     };
     let count = |name: &str, comment: &str| commented(name, DataType::Int64, false, comment);
     let names = DataType::List(Arc::new(Field::new("item", DataType::Utf8View, true)));
-    let id = "the person: the smallest identity_id of the graph";
+    let (id, identity_count) = match policy.stitch {
+        Stitch::Graph => {
+            ("the person: the smallest identity_id of the graph", "identities of the graph")
+        }
+        Stitch::None => ("the person: identity_id of the primary identity", "always 1"),
+    };
     let mut fields = vec![commented("profile_id", DataType::Int64, false, id)];
-    fields.extend(plan.fields().into_iter().enumerate().map(|(at, field)| {
-        let comment = format!("attribute, merged by {}", plan.strategy_name(at));
+    fields.extend(attribute_fields(plan, policy).into_iter().map(|(field, comment)| {
         commented(field.name(), field.data_type().clone(), true, &comment)
     }));
     fields.extend([
-        count("identity_count", "identities of the graph"),
+        count("identity_count", identity_count),
         count("fragment_count", "accepted rows, events included"),
         count("event_count", "accepted events"),
         commented("first_seen_at", time_type(), true, "earliest observed_at of any row"),
@@ -293,61 +376,6 @@ fn schema_of(plan: &MergePlan) -> SchemaRef {
         commented("datasets", names, false, "datasets that the rows are from, by name"),
     ]);
     Arc::new(Schema::new(fields))
-}
-
-fn build_all(snapshot: &Arc<Snapshot>, shape: &Arc<Shape>) -> Result<ProfileView> {
-    let watch = crate::env::clock::Stopwatch::start();
-    let builder = build::Builder::new(snapshot, shape)?;
-    let all: Vec<u32> = snapshot.state.graph.profiles().collect();
-    let runs: Vec<&[u32]> = all.chunks(CHUNK_PROFILES).collect();
-    let chunks = parallel_map(runs.len(), |at| builder.chunk(runs[at]))?;
-    tracing::debug!(
-        policy = shape.policy.name,
-        profiles = all.len(),
-        seconds = watch.seconds(),
-        "merged all profiles"
-    );
-    Ok(ProfileView {
-        commit: snapshot.commit(),
-        schema: builder.schema(),
-        base: chunks.len(),
-        chunks,
-        moved: Arc::default(),
-        shape: Arc::clone(shape),
-    })
-}
-
-/// The view with the touched profiles merged anew.
-fn repair(view: &ProfileView, snapshot: &Arc<Snapshot>, touched: &[u32]) -> Result<ProfileView> {
-    let mut next = view.clone();
-    next.commit = snapshot.commit();
-    if touched.is_empty() {
-        return Ok(next);
-    }
-    let moved = Arc::make_mut(&mut next.moved);
-    for profile in touched {
-        if let Some((chunk, row)) = view.find(*profile) {
-            next.chunks[chunk].kill(row);
-            moved.remove(profile);
-        }
-    }
-    let exists = |profile: &u32| snapshot.state.graph.profile_of(*profile) == Some(*profile);
-    let present: Vec<u32> = touched.iter().copied().filter(exists).collect();
-    let builder = build::Builder::new(snapshot, &next.shape)?;
-    for run in present.chunks(CHUNK_PROFILES) {
-        let chunk = builder.chunk(run)?;
-        for (row, profile) in run.iter().enumerate() {
-            moved.insert(*profile, (next.chunks.len() as u32, row as u32));
-        }
-        next.chunks.push(chunk);
-    }
-    // Chunks of which nothing is left would be visited for nothing.
-    let base = next.base;
-    for chunk in next.chunks.iter_mut().skip(base).filter(|chunk| chunk.live_count() == 0) {
-        chunk.rows = chunk.rows.slice(0, 0);
-        chunk.live = None;
-    }
-    Ok(next)
 }
 
 /// Profile ids as the column that shows them.

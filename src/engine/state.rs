@@ -243,6 +243,7 @@ impl State {
                 event,
                 IndexedRow { identity: primary, row, observed_at },
             );
+            change.touched.add_primary(primary);
             if let Some(profile) = self.graph.profile_of(primary) {
                 change.touched.add(profile);
             }
@@ -277,6 +278,8 @@ impl State {
     ) -> Result<()> {
         let identities: Vec<u32> =
             deleted.iter().flat_map(|row| row.identities.iter().copied()).collect();
+        let primaries = deleted.iter().filter_map(|row| row.identities.first());
+        primaries.for_each(|primary| change.touched.add_primary(*primary));
         let rows = Rows { catalog: &self.catalog, index: &self.index, slots: &self.slots };
         self.graph.rebuild(&identities, names, &rows, &mut change.effects)?;
         change.effects.touched.drain(..).for_each(|profile| change.touched.add(profile));

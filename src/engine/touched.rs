@@ -10,29 +10,67 @@ const TOUCHED_MAX: usize = 100_000;
 /// How many commits are remembered; a reader further behind re-merges all.
 const COMMITS_MAX: usize = 4_096;
 
-/// Profiles that one commit touched. Repetitions are allowed.
+/// What a commit touched may be asked for in two ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Profiles that came, went or changed.
+    Profiles,
+    /// Identities of whose rows, as their primary one, some came or went.
+    Primaries,
+}
+
+/// What one commit touched. Repetitions are allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Touched {
-    profiles: Vec<u32>,
+    profiles: Numbers,
+    primaries: Numbers,
+}
+
+/// Numbers of one kind.
+#[derive(Clone, Debug, Default)]
+struct Numbers {
+    listed: Vec<u32>,
     all: bool,
 }
 
 impl Touched {
-    /// Every profile.
+    /// Everything.
     pub fn all() -> Self {
-        Self { profiles: Vec::new(), all: true }
+        Self { profiles: Numbers::all(), primaries: Numbers::all() }
     }
 
     /// Adds a profile.
     pub fn add(&mut self, profile: u32) {
-        if self.all || self.profiles.last() == Some(&profile) {
+        self.profiles.add(profile);
+    }
+
+    /// Adds the primary identity of a row.
+    pub fn add_primary(&mut self, identity: u32) {
+        self.primaries.add(identity);
+    }
+
+    fn of(&self, kind: Kind) -> &Numbers {
+        match kind {
+            Kind::Profiles => &self.profiles,
+            Kind::Primaries => &self.primaries,
+        }
+    }
+}
+
+impl Numbers {
+    fn all() -> Self {
+        Self { listed: Vec::new(), all: true }
+    }
+
+    fn add(&mut self, number: u32) {
+        if self.all || self.listed.last() == Some(&number) {
             return;
         }
-        self.profiles.push(profile);
-        if self.profiles.len() > TOUCHED_MAX {
-            self.profiles.sort_unstable();
-            self.profiles.dedup();
-            if self.profiles.len() > TOUCHED_MAX / 2 {
+        self.listed.push(number);
+        if self.listed.len() > TOUCHED_MAX {
+            self.listed.sort_unstable();
+            self.listed.dedup();
+            if self.listed.len() > TOUCHED_MAX / 2 {
                 *self = Self::all();
             }
         }
@@ -61,22 +99,23 @@ impl TouchedLog {
         }
     }
 
-    /// Profiles touched after one commit and up to another, ascending; `None`: any may be.
-    pub fn between(&self, after: u64, up_to: u64) -> Option<Vec<u32>> {
+    /// What was touched after one commit and up to another, ascending; `None`: anything may be.
+    pub fn between(&self, kind: Kind, after: u64, up_to: u64) -> Option<Vec<u32>> {
         if after < self.floor {
             return None;
         }
-        let mut profiles = Vec::new();
+        let mut numbers = Vec::new();
         let between = |commit: u64| commit > after && commit <= up_to;
         for (_, touched) in self.commits.iter().filter(|(commit, _)| between(*commit)) {
+            let touched = touched.of(kind);
             if touched.all {
                 return None;
             }
-            profiles.extend_from_slice(&touched.profiles);
+            numbers.extend_from_slice(&touched.listed);
         }
-        profiles.sort_unstable();
-        profiles.dedup();
-        (profiles.len() <= TOUCHED_MAX).then_some(profiles)
+        numbers.sort_unstable();
+        numbers.dedup();
+        (numbers.len() <= TOUCHED_MAX).then_some(numbers)
     }
 }
 
@@ -96,20 +135,24 @@ mod tests {
         log.note(11, touched(&[5, 1]));
         log.note(12, touched(&[1, 9]));
         log.note(13, Touched::all());
-        assert_eq!(log.between(10, 12), Some(vec![1, 5, 9]));
-        assert_eq!(log.between(11, 12), Some(vec![1, 9]));
-        assert_eq!(log.between(12, 12), Some(vec![]));
-        assert_eq!((log.between(9, 12), log.between(12, 13)), (None, None));
+        let between = |after, up_to| log.between(Kind::Profiles, after, up_to);
+        assert_eq!(between(10, 12), Some(vec![1, 5, 9]));
+        assert_eq!(between(11, 12), Some(vec![1, 9]));
+        assert_eq!(between(12, 12), Some(vec![]));
+        assert_eq!((between(9, 12), between(12, 13)), (None, None));
+        let primaries = |after, up_to| log.between(Kind::Primaries, after, up_to);
+        assert_eq!((primaries(10, 12), primaries(12, 13)), (Some(vec![]), None));
     }
 
     #[test]
     fn limits_are_kept() {
         let many: Vec<u32> = (0..=TOUCHED_MAX as u32).collect();
-        assert!(touched(&many).all);
+        assert!(touched(&many).profiles.all);
         let mut log = TouchedLog::starting_at(0);
         for commit in 1..=COMMITS_MAX as u64 + 1 {
             log.note(commit, touched(&[1]));
         }
-        assert_eq!((log.between(0, 5), log.between(1, 5)), (None, Some(vec![1])));
+        let between = |after, up_to| log.between(Kind::Profiles, after, up_to);
+        assert_eq!((between(0, 5), between(1, 5)), (None, Some(vec![1])));
     }
 }

@@ -72,6 +72,34 @@ impl ColumnType {
         }
     }
 
+    /// The type that holds all values of an Arrow type, if there is one.
+    pub fn of_arrow(ty: &DataType) -> Option<Self> {
+        Some(match ty {
+            DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                Self::Text
+            }
+            DataType::Boolean => Self::Boolean,
+            DataType::Int8 | DataType::UInt8 | DataType::Int16 => Self::SmallInt,
+            DataType::UInt16 | DataType::Int32 => Self::Integer,
+            DataType::UInt32 | DataType::Int64 => Self::BigInt,
+            DataType::UInt64 => Self::Numeric { precision: 20, scale: 0 },
+            DataType::Float16 | DataType::Float32 => Self::Real,
+            DataType::Float64 => Self::Double,
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale)
+            | DataType::Decimal256(precision, scale) => {
+                let scale_digits = u64::try_from(*scale).ok()?;
+                return Self::numeric(u64::from(*precision), scale_digits).ok();
+            }
+            DataType::Date32 => Self::Date,
+            DataType::Timestamp(_, None) => Self::Timestamp,
+            DataType::Timestamp(_, Some(_)) => Self::TimestampTz,
+            DataType::List(element) => Self::Array(Box::new(Self::of_arrow(element.data_type())?)),
+            _ => return None,
+        })
+    }
+
     /// The type that values of both types can take without loss, if there is one.
     ///
     /// Symmetric and associative, so that the type of an attribute does not depend on the order in

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::column::ColumnType;
 use crate::model::names::{quote_literal, quote_name};
 
 /// The built-in policy that exists from the start.
@@ -50,6 +51,44 @@ pub struct MergeRule {
     pub strategy: StrategyCall,
 }
 
+/// Whose fragments become one profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stitch {
+    /// Those of one graph.
+    #[default]
+    Graph,
+    /// Those of one primary identity; links are ignored.
+    None,
+}
+
+/// A merge policy that is a query over `fragments`, grouped by person.
+///
+/// `query` reads the text and says the rest, which the catalog needs to list columns and to know what
+/// the policy hangs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyQuery {
+    /// The query as it was written.
+    pub text: String,
+    /// The columns of its result but for `profile_id`.
+    pub columns: Vec<QueryColumn>,
+    /// The attributes that it reads, with the types that it was planned for.
+    pub reads: Vec<(String, ColumnType)>,
+    /// The datasets whose names it has as texts.
+    pub datasets: Vec<String>,
+}
+
+/// A column of the result of a policy's query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: ColumnType,
+    /// The attribute of which it has a value of one of the person's fragments, or null, if that is sure.
+    pub picks: Option<String>,
+}
+
 /// A merge policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergePolicy {
@@ -57,6 +96,12 @@ pub struct MergePolicy {
     pub name: String,
     /// The record datasets that take part, first wins ties; `None`: all, in order of creation.
     pub datasets: Option<Vec<String>>,
+    /// Whose fragments become one profile.
+    #[serde(default)]
+    pub stitch: Stitch,
+    /// The query that it is instead of the strategies below.
+    #[serde(default)]
+    pub query: Option<PolicyQuery>,
     /// The strategy of every attribute that no rule names.
     pub default: StrategyCall,
     /// The strategies of the others.
@@ -69,9 +114,17 @@ impl MergePolicy {
         Self {
             name: LATEST.to_owned(),
             datasets: None,
+            stitch: Stitch::Graph,
+            query: None,
             default: StrategyCall::plain("latest"),
             rules: Vec::new(),
         }
+    }
+
+    /// A policy that is a query, of which only the text is known.
+    pub fn of_query(name: &str, text: &str) -> Self {
+        let query = PolicyQuery { text: text.to_owned(), ..PolicyQuery::default() };
+        Self { name: name.to_owned(), query: Some(query), ..Self::latest() }
     }
 
     /// The rule that names an attribute, if one does.
@@ -104,8 +157,14 @@ impl fmt::Display for MergePolicy {
             names.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ")
         };
         write!(f, "CREATE MERGE POLICY {}", quote_name(&self.name))?;
+        if let Some(query) = &self.query {
+            return write!(f, " AS\n{}", query.text);
+        }
         if let Some(datasets) = &self.datasets {
             write!(f, "\n    FROM {}", names(datasets))?;
+        }
+        if self.stitch == Stitch::None {
+            f.write_str("\n    STITCH NONE")?;
         }
         write!(f, "\n    MERGE BY {}", self.default)?;
         for rule in &self.rules {

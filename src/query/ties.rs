@@ -31,20 +31,38 @@ const ORDERED: &[(&str, usize)] = &[
 /// The rule, for the tables of one session.
 #[derive(Debug)]
 pub struct BreakTies {
-    binding: Arc<Binding>,
+    order: Order,
+}
+
+/// Which datasets go first.
+#[derive(Debug)]
+enum Order {
+    /// As the session's merge policy says.
+    OfSession(Arc<Binding>),
+    /// These.
+    Given(Vec<String>),
 }
 
 impl BreakTies {
     /// The rule for a session.
     pub fn new(binding: Arc<Binding>) -> Self {
-        Self { binding }
+        Self { order: Order::OfSession(binding) }
     }
 
-    /// Names of the record datasets in the order of the session's merge policy.
+    /// The rule with the places that datasets have in a list.
+    pub fn in_order(datasets: Vec<String>) -> Self {
+        Self { order: Order::Given(datasets) }
+    }
+
+    /// Names of the record datasets, those first that win ties.
     fn places(&self) -> Vec<String> {
-        let snapshot = self.binding.snapshot();
+        let binding = match &self.order {
+            Order::Given(datasets) => return datasets.clone(),
+            Order::OfSession(binding) => binding,
+        };
+        let snapshot = binding.snapshot();
         let catalog = snapshot.catalog();
-        let policy = catalog.policy(&self.binding.policy());
+        let policy = catalog.policy(&binding.policy());
         let listed = policy.ok().and_then(|policy| policy.datasets.clone());
         listed.unwrap_or_else(|| {
             catalog.record_datasets().iter().map(|dataset| dataset.name.clone()).collect()

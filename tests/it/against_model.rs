@@ -39,10 +39,12 @@ pub const DEFINITIONS: &str = "
         MERGE name BY longest MERGE tags BY collect_list MERGE age BY min
         MERGE opted_in BY all_true;
     CREATE MERGE POLICY past MERGE BY earliest MERGE email BY unanimous
-        MERGE name BY count_distinct;";
+        MERGE name BY count_distinct;
+    CREATE MERGE POLICY alone STITCH NONE MERGE BY latest MERGE spend BY sum
+        MERGE name BY precedence(web, crm) MERGE tags BY collect_set MERGE age BY earliest;";
 
 pub const DATASETS: [&str; 4] = ["crm", "web", "shop", "visits"];
-const POLICIES: [&str; 5] = ["latest", "trusted", "narrow", "counted", "past"];
+pub const POLICIES: [&str; 6] = ["latest", "trusted", "narrow", "counted", "past", "alone"];
 
 /// A row for a dataset: what each column would be given.
 #[derive(Clone, Debug)]
@@ -231,7 +233,7 @@ pub fn bring(client: &Client, model: &Model, rows: &[Given], outcomes: &[Outcome
     assert_eq!(client.database.insert(&dataset.name, &batch).expect("rows that fit"), accepted);
 }
 
-fn load_csv(client: &Client, model: &Model, rows: &[Given]) -> selfsame::engine::LoadReport {
+pub fn load_csv(client: &Client, model: &Model, rows: &[Given]) -> selfsame::engine::LoadReport {
     let dataset = &model.datasets[rows[0].dataset];
     let quoted = |value: &Value| {
         plain(value).map_or(String::new(), |text| format!("\"{}\"", text.replace('"', "\"\"")))
@@ -275,6 +277,16 @@ pub fn time(record: &BTreeMap<String, Value>, name: &str) -> Option<i64> {
     }
 }
 
+/// The identities of the engine by their numbers.
+fn identities(client: &Client) -> BTreeMap<i64, Identity> {
+    let records = client.records("SELECT namespace, identity, identity_id FROM identities");
+    let identity = |record: &BTreeMap<String, Value>| {
+        let named = (text(record, "namespace"), text(record, "identity"));
+        (integer(record, "identity_id"), named)
+    };
+    records.iter().map(identity).collect()
+}
+
 /// The people of the engine: identities and number of each.
 pub fn people(client: &Client) -> BTreeMap<i64, BTreeSet<Identity>> {
     let mut people: BTreeMap<i64, BTreeSet<Identity>> = BTreeMap::new();
@@ -306,11 +318,16 @@ fn profile(record: &BTreeMap<String, Value>, attributes: &[(String, ColumnType)]
 /// Holds the engine's people and profiles against the model's; gives the people with their numbers.
 pub fn check(client: &Client, model: &Model, after: &str) -> BTreeMap<i64, BTreeSet<Identity>> {
     let people = people(client);
+    let numbered = identities(client);
     let attributes = model.attributes();
     for policy in POLICIES {
         let mut profiles = BTreeMap::new();
         for record in client.records(&format!("SELECT * FROM profiles_by.{policy}")) {
-            let identities = people[&integer(&record, "profile_id")].clone();
+            let number = integer(&record, "profile_id");
+            let identities = match policy {
+                "alone" => BTreeSet::from([numbered[&number].clone()]),
+                _ => people[&number].clone(),
+            };
             assert_eq!(integer(&record, "identity_count") as usize, identities.len());
             profiles.insert(identities, profile(&record, &attributes));
         }

@@ -18,6 +18,7 @@ mod functions;
 mod graph;
 mod lineage;
 mod oracle;
+mod policies;
 mod recovery;
 mod simulation;
 mod time_travel;

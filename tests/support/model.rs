@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use selfsame::model::column::ColumnType;
 use selfsame::model::dataset::{Dataset, DatasetKind, Upsert};
 use selfsame::model::namespace::{IDENTITIES_PER_ROW_MAX, Kind, Namespace};
-use selfsame::model::policy::{Argument, MergePolicy, StrategyCall};
+use selfsame::model::policy::{Argument, MergePolicy, Stitch, StrategyCall};
 
 /// A value of any column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -486,10 +486,22 @@ impl Model {
         Some(row.values[column].widened(ty))
     }
 
-    /// All profiles under a policy, each by its graph. Anonymous rows belong to none.
+    /// Who is one person: each graph, or each primary identity of a row.
+    fn people(&self, stitch: Stitch) -> Vec<BTreeSet<Identity>> {
+        match stitch {
+            Stitch::Graph => self.graphs(),
+            Stitch::None => {
+                let primaries: BTreeSet<_> =
+                    self.rows.iter().filter_map(|row| row.identities.first()).collect();
+                primaries.into_iter().map(|one| BTreeSet::from([one.clone()])).collect()
+            }
+        }
+    }
+
+    /// All profiles under a policy, each by its identities. Anonymous rows belong to none.
     pub fn profiles(&self, policy: &MergePolicy) -> BTreeMap<BTreeSet<Identity>, Profile> {
         let attributes = self.attributes();
-        self.graphs()
+        self.people(policy.stitch)
             .into_iter()
             .map(|graph| {
                 let within =

@@ -17,6 +17,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::catalog::attributes::Attribute;
 use crate::engine::index::{RowLocation, Totals};
+use crate::engine::policy_query::{PolicyProgram, PolicyPrograms, columns};
 use crate::engine::profiles::{Chunk, Shape, profile_ids, schema_of};
 use crate::engine::rows::{observed_at, order_times};
 use crate::engine::snapshot::Snapshot;
@@ -25,11 +26,12 @@ use crate::merge::operator::{Columns, Fragments, merge};
 use crate::merge::plan::MergePlan;
 use crate::model::column::{ColumnType, UTC};
 use crate::model::dataset::{Dataset, Role, Upsert};
+use crate::model::policy::{PolicyQuery, Stitch};
 use crate::storage::part::Part;
 
 /// Merges profiles of one snapshot under one policy.
 pub(crate) struct Builder<'a> {
-    snapshot: &'a Snapshot,
+    snapshot: &'a Arc<Snapshot>,
     plan: MergePlan,
     schema: SchemaRef,
     attributes: &'a [Attribute],
@@ -40,6 +42,9 @@ pub(crate) struct Builder<'a> {
     /// For each slot, the number of its first group in `groups`.
     first_group: Vec<Option<usize>>,
     groups: Vec<Group<'a>>,
+    stitch: Stitch,
+    /// What computes attributes instead of the plan, if the policy is a query.
+    query: Option<(&'a PolicyQuery, Arc<dyn PolicyProgram>)>,
 }
 
 /// A group of rows of a record dataset.
@@ -59,16 +64,24 @@ struct Facts {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, shape: &'a Shape) -> Result<Self> {
-        Self::of(snapshot, shape, false)
+    pub(super) fn new(
+        snapshot: &'a Arc<Snapshot>,
+        shape: &'a Shape,
+        programs: &PolicyPrograms,
+    ) -> Result<Self> {
+        let mut builder = Self::of(snapshot, shape, false)?;
+        if let Some(query) = &shape.policy.query {
+            builder.query = Some((query, programs.program(snapshot, query)?));
+        }
+        Ok(builder)
     }
 
     /// A builder that gathers rows of datasets which take no part in the policy, too.
-    pub(super) fn of_all(snapshot: &'a Snapshot, shape: &'a Shape) -> Result<Self> {
+    pub(super) fn of_all(snapshot: &'a Arc<Snapshot>, shape: &'a Shape) -> Result<Self> {
         Self::of(snapshot, shape, true)
     }
 
-    fn of(snapshot: &'a Snapshot, shape: &'a Shape, all_datasets: bool) -> Result<Self> {
+    fn of(snapshot: &'a Arc<Snapshot>, shape: &'a Shape, all_datasets: bool) -> Result<Self> {
         let catalog = snapshot.catalog();
         let shown = catalog.merge_plan(&shape.policy)?;
         let plan = working_plan(shape, &shown)?;
@@ -93,13 +106,15 @@ impl<'a> Builder<'a> {
         let names = catalog.datasets.values().map(|dataset| (dataset.id, dataset.name.as_str()));
         Ok(Self {
             snapshot,
-            schema: schema_of(&shown),
+            schema: schema_of(&shown, &shape.policy),
             plan,
             attributes: &shape.attributes,
             datasets,
             names: names.collect(),
             first_group,
             groups,
+            stitch: shape.policy.stitch,
+            query: None,
         })
     }
 
@@ -110,16 +125,33 @@ impl<'a> Builder<'a> {
     /// Merges profiles, given in ascending order.
     pub(super) fn chunk(&self, profiles: &[u32]) -> Result<Chunk> {
         let (people, fragments) = self.gather(profiles)?;
-        let wanted: Vec<usize> = (0..self.attributes.len()).collect();
-        let merged = merge(&self.plan, &wanted, profiles.len(), &fragments, self)?;
         let mut columns: Vec<ArrayRef> = vec![Arc::new(profile_ids(profiles))];
-        for (at, column) in merged.into_iter().enumerate() {
-            columns.push(self.shown(at, column)?);
-        }
+        let wanted: Vec<usize> = (0..self.attribute_count()).collect();
+        columns.extend(self.values(&wanted, profiles, &fragments)?);
         columns.extend(self.counts(&people));
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .map_err(|error| Error::internal(format!("merged profiles do not fit: {error}")))?;
         Ok(Chunk { ids: Arc::new(profiles.to_vec()), rows, live: None })
+    }
+
+    /// How many attributes the policy has.
+    fn attribute_count(&self) -> usize {
+        self.query.as_ref().map_or(self.attributes.len(), |(query, _)| query.columns.len())
+    }
+
+    /// Merged values of some attributes as they are shown, of people whose fragments were gathered.
+    pub(super) fn values(
+        &self,
+        wanted: &[usize],
+        profiles: &[u32],
+        fragments: &Fragments,
+    ) -> Result<Vec<ArrayRef>> {
+        if let Some((query, program)) = &self.query {
+            let all = columns(program.as_ref(), query, self.snapshot, profiles)?;
+            return Ok(wanted.iter().map(|at| Arc::clone(&all[*at])).collect());
+        }
+        let merged = merge(&self.plan, wanted, profiles.len(), fragments, self)?;
+        wanted.iter().zip(merged).map(|(at, column)| self.shown(*at, column)).collect()
     }
 
     /// The plan by which it merges; an attribute may be merged as identity numbers.
@@ -132,21 +164,24 @@ impl<'a> Builder<'a> {
         &self.datasets[dataset as usize].name
     }
 
-    /// Totals of each profile, and the record rows that take part.
+    /// Totals of each profile, and the record rows that take part; none of those if the policy is a query,
+    /// which reads them itself.
     pub(super) fn gather(&self, profiles: &[u32]) -> Result<(Vec<Person>, Fragments)> {
         let mut people = Vec::with_capacity(profiles.len());
         let mut fragments = Fragments::default();
         let state = &self.snapshot.state;
         for (group, profile) in profiles.iter().enumerate() {
             let mut person = Person::default();
-            for member in state.graph.members(*profile) {
+            state.each_member(self.stitch, *profile, |member| {
                 let totals = state.index.totals(member);
                 person.identity_count += 1;
                 person.datasets.extend(person.totals.add(&totals, &state.index.sets));
-                for location in state.index.records(member) {
-                    self.add(&mut fragments, group as u32, member, location)?;
+                if self.query.is_some() {
+                    return Ok(());
                 }
-            }
+                let mut locations = state.index.records(member);
+                locations.try_for_each(|at| self.add(&mut fragments, group as u32, member, at))
+            })?;
             people.push(person);
         }
         Ok((people, fragments))

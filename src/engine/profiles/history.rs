@@ -203,7 +203,7 @@ impl PolicyReader {
                 .detail(detail)
                 .hint("look at some moments with profiles_at, or at fewer rows with SET as_of"));
         }
-        let builder = Builder::new(&self.snapshot, &self.shape)?;
+        let builder = Builder::new(&self.snapshot, &self.shape, &self.programs)?;
         let mut history = Vec::new();
         let mut from = 0;
         while from < steps.len() {

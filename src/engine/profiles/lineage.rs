@@ -9,17 +9,20 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, Int64Array, StringViewArray, TimestampMicrosecondArray, UInt32Array,
 };
-use arrow::compute::{filter, is_not_null};
+use arrow::compute::{filter, is_not_null, take};
 
 use crate::catalog::attributes::Attribute;
+use crate::engine::database::Database;
+use crate::engine::policy_query::PolicyPrograms;
 use crate::engine::profiles::Shape;
 use crate::engine::profiles::build::Builder;
 use crate::engine::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::merge::lineage::{Decided, Judged, Reason, decided, judged};
-use crate::merge::operator::{Fragments, merge};
+use crate::merge::operator::Fragments;
 use crate::merge::plan::MergePlan;
 use crate::model::column::UTC;
+use crate::model::policy::MergePolicy;
 
 /// Reads merged values under one policy, as of one snapshot.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub struct PolicyReader {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) shape: Shape,
     shown: MergePlan,
+    pub(super) programs: Arc<PolicyPrograms>,
 }
 
 /// One attribute of people who have a value of it; columns of one length.
@@ -77,11 +81,47 @@ impl PolicyReader {
     ///
     /// # Errors
     /// `42704` for an unknown policy.
-    pub fn new(snapshot: &Arc<Snapshot>, policy: &str) -> Result<Self> {
-        let definition = snapshot.catalog().policy(policy)?;
-        let shape = Shape::of(snapshot.catalog(), definition);
-        let shown = snapshot.catalog().merge_plan(definition)?;
-        Ok(Self { snapshot: Arc::clone(snapshot), shape, shown })
+    pub fn new(database: &Database, snapshot: &Arc<Snapshot>, policy: &str) -> Result<Self> {
+        Self::of(database, snapshot, snapshot.catalog().policy(policy)?)
+    }
+
+    /// A reader under a policy that need not be in the catalog.
+    ///
+    /// # Errors
+    /// What the policy's plan refuses.
+    pub fn of(database: &Database, snapshot: &Arc<Snapshot>, policy: &MergePolicy) -> Result<Self> {
+        let shape = Shape::of(snapshot.catalog(), policy);
+        let shown = snapshot.catalog().merge_plan(policy)?;
+        let programs = Arc::clone(database.policy_programs());
+        Ok(Self { snapshot: Arc::clone(snapshot), shape, shown, programs })
+    }
+
+    /// The policy.
+    pub fn definition(&self) -> &MergePolicy {
+        &self.shape.policy
+    }
+
+    /// The names of its attributes.
+    pub fn attribute_names(&self) -> Vec<&str> {
+        match &self.shape.policy.query {
+            None => self.shape.attributes.iter().map(|it| it.name.as_str()).collect(),
+            Some(query) => query.columns.iter().map(|it| it.name.as_str()).collect(),
+        }
+    }
+
+    /// Refuses to tell of fragments that a query made values of.
+    ///
+    /// # Errors
+    /// `0A000` if the policy is a query.
+    pub fn check_told(&self) -> Result<()> {
+        if self.shape.policy.query.is_none() {
+            return Ok(());
+        }
+        let name = &self.shape.policy.name;
+        let message = format!("merge policy \"{name}\" is a query, whose values have no lineage");
+        Err(Error::unsupported(message)
+            .detail("which fragments an aggregate made a value of is known to the query only")
+            .hint("read the person's rows in fragments, or name another policy"))
     }
 
     /// The snapshot read.
@@ -109,36 +149,31 @@ impl PolicyReader {
         self.shown.together(attribute)
     }
 
-    /// Those of the people who exist, or all, in ascending order.
-    pub fn people(&self, profiles: Option<&[u32]>) -> Vec<u32> {
-        let components = &self.snapshot.state.graph;
-        match profiles {
-            None => components.profiles().collect(),
-            Some(profiles) => {
-                let exists = |profile: &u32| components.profile_of(*profile) == Some(*profile);
-                profiles.iter().copied().filter(exists).collect()
-            }
-        }
-    }
-
-    /// The merged values of some attributes, a column each with a row per person.
+    /// The merged values of some attributes, a column each with a row per person; null where there is no
+    /// such person.
     ///
     /// # Errors
     /// `22003` where a sum overflows; what reading rows may give.
     pub fn values(&self, attributes: &[usize], profiles: &[u32]) -> Result<Vec<ArrayRef>> {
-        let builder = Builder::new(&self.snapshot, &self.shape)?;
-        let (_, fragments) = builder.gather(profiles)?;
-        let merged = merge(builder.plan(), attributes, profiles.len(), &fragments, &builder)?;
-        let shown = |(attribute, column): (&usize, ArrayRef)| builder.shown(*attribute, column);
-        attributes.iter().zip(merged).map(shown).collect()
+        let builder = Builder::new(&self.snapshot, &self.shape, &self.programs)?;
+        let people = self.people(Some(profiles));
+        let (_, fragments) = builder.gather(&people)?;
+        let values = builder.values(attributes, &people, &fragments)?;
+        if people.len() == profiles.len() {
+            return Ok(values);
+        }
+        let place = |profile: &u32| people.binary_search(profile).ok().map(|at| at as u32);
+        let places: UInt32Array = profiles.iter().map(place).collect();
+        values.iter().map(|column| take(column, &places, None).map_err(unfiltered)).collect()
     }
 
     /// Where the values of some attributes are from, of those people who have one.
     ///
     /// # Errors
-    /// As [`PolicyReader::values`].
+    /// As [`PolicyReader::values`], and `0A000` if the policy is a query.
     pub fn lineage(&self, attributes: &[usize], profiles: &[u32]) -> Result<Vec<AttributeLineage>> {
-        let builder = Builder::new(&self.snapshot, &self.shape)?;
+        self.check_told()?;
+        let builder = Builder::new(&self.snapshot, &self.shape, &self.programs)?;
         let (_, fragments) = builder.gather(profiles)?;
         let all = decided(builder.plan(), attributes, profiles.len(), &fragments, &builder)?;
         let one = |(attribute, decided): (&usize, Decided)| {
@@ -164,12 +199,13 @@ impl PolicyReader {
     /// What all fragments say of some attributes, and what became of it.
     ///
     /// # Errors
-    /// As [`PolicyReader::values`].
+    /// As [`PolicyReader::values`], and `0A000` if the policy is a query.
     pub fn candidates(
         &self,
         attributes: &[usize],
         profiles: &[u32],
     ) -> Result<Vec<AttributeCandidates>> {
+        self.check_told()?;
         let builder = Builder::of_all(&self.snapshot, &self.shape)?;
         let (_, fragments) = builder.gather(profiles)?;
         let one = |attribute: &usize| {

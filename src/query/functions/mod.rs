@@ -11,6 +11,7 @@ pub mod graph_settings_diff;
 pub mod identity_path;
 pub mod policy_diff;
 pub mod policy_diff_counts;
+pub mod policy_preview;
 pub mod profile;
 pub mod profile_history;
 pub mod profile_of;
@@ -188,6 +189,7 @@ pub const ALL: &[Function] = &[
     Function::Table(&identity_path::IdentityPath),
     Function::Table(&policy_diff::PolicyDiff),
     Function::Table(&policy_diff_counts::PolicyDiffCounts),
+    Function::Table(&policy_preview::PolicyPreview),
     Function::Table(&profile::Profile),
     Function::Table(&profile_history::ProfileHistory),
     Function::Scalar(&profile_of::ProfileOf),

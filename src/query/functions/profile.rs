@@ -47,7 +47,8 @@ impl TableFunction for Profile {
             _ => return Err(Error::internal("profile() was called with other arguments")),
         };
         let snapshot = &context.snapshot;
-        let found = match snapshot.profile_of(namespace, value)? {
+        let definition = snapshot.catalog().policy(policy)?;
+        let found = match snapshot.person_of(definition, namespace, value)? {
             Some(profile) => context.database.profile(snapshot, policy, profile)?,
             None => None,
         };

@@ -12,6 +12,7 @@ use crate::engine::profiles::history::HistorySteps;
 use crate::engine::profiles::lineage::PolicyReader;
 use crate::error::{Error, Result};
 use crate::model::column::UTC;
+use crate::model::policy::{MergePolicy, Stitch};
 use crate::query::functions::{Argument, Context, Signature, TableFunction, batch};
 use crate::query::postgres::text_form::texts;
 use crate::query::session::zone::Zone;
@@ -44,6 +45,18 @@ fn fields() -> Vec<Field> {
     ]
 }
 
+/// Refuses policies whose people are not graphs, or whose values no fragments have.
+fn check(policy: &MergePolicy) -> Result<()> {
+    let why = match (&policy.query, policy.stitch) {
+        (Some(_), _) => "is a query",
+        (None, Stitch::None) => "ignores links",
+        (None, Stitch::Graph) => return Ok(()),
+    };
+    let message = format!("merge policy \"{}\" {why}, and has no history", policy.name);
+    Err(Error::unsupported(message)
+        .hint("name another policy, or look at some moments with SET as_of"))
+}
+
 impl TableFunction for ProfileHistory {
     fn signature(&self) -> &'static Signature {
         &SIGNATURE
@@ -62,7 +75,8 @@ impl TableFunction for ProfileHistory {
             [namespace, value] => (namespace, value, context.policy.as_str()),
             _ => return Err(Error::internal("profile_history() was called with other arguments")),
         };
-        let reader = PolicyReader::new(&context.snapshot, policy)?;
+        let reader = PolicyReader::new(&context.database, &context.snapshot, policy)?;
+        check(reader.definition())?;
         let history = match context.snapshot.identity(namespace, value)? {
             Some(identity) => reader.history(identity)?,
             None => Vec::new(),

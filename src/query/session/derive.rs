@@ -34,6 +34,7 @@ use crate::query::postgres::{
     Description, PgType, Relation, RelationColumn, RelationKind, Source, has_text_form, text_form,
 };
 use crate::query::session::plan::Planner;
+use crate::query::session::policy_query::PolicyCompiler;
 use crate::query::session::{depth, precedence, state};
 use crate::query::statements::expression_positions;
 
@@ -48,13 +49,14 @@ const TABLE: &str = "given";
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deriver;
 
-/// Opens a database that can compute identities, for those who take rows in without a server.
+/// Opens a database that can compute identities and run policies, for those who have no server.
 ///
 /// # Errors
 /// As `Database::open`.
 pub fn open(options: Options) -> Result<Arc<Database>> {
     let database = Database::open(options)?;
     database.derive_with(Arc::new(Deriver));
+    database.compile_policies_with(Arc::new(PolicyCompiler));
     Ok(database)
 }
 
@@ -83,7 +85,7 @@ impl Derive for Deriver {
         let text = declared.derived.as_deref().unwrap_or_default();
         let given: Vec<usize> = dataset.given_columns().map(|(at, _)| at).collect();
         let schema = visible(dataset);
-        let source: Arc<dyn Source> = Arc::new(GivenColumns::of(&schema));
+        let source: Arc<dyn Source> = Arc::new(GivenColumns::of(&schema, TABLE));
         let table = MemTable::try_new(Arc::clone(&schema), vec![vec![]]);
         let table = table.map_err(|error| from_datafusion(&error, text))?;
         let state = state::of_table(TABLE, Arc::new(table), &source)?;
@@ -317,10 +319,11 @@ fn is_text(ty: &DataType) -> bool {
 
 /// What the rewrites may know: the one table.
 #[derive(Debug)]
-struct GivenColumns(Arc<Description>);
+pub(super) struct GivenColumns(Arc<Description>);
 
 impl GivenColumns {
-    fn of(schema: &Schema) -> Self {
+    /// The columns of a table.
+    pub(super) fn of(schema: &Schema, table: &str) -> Self {
         let columns = schema.fields().iter().map(|field| RelationColumn {
             name: field.name().clone(),
             ty: PgType::of_field(field),
@@ -331,7 +334,7 @@ impl GivenColumns {
         let relation = Relation {
             oid: crate::query::postgres::RELATION_OID_MIN,
             schema: "public".to_owned(),
-            name: TABLE.to_owned(),
+            name: table.to_owned(),
             kind: RelationKind::Table,
             comment: None,
             columns: columns.collect(),

@@ -16,7 +16,7 @@ use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
 use crate::query::session::{
     Inner, Kept, Notice, Outcome, copy, cursor, decide, delete, derive, explain, explain_profile,
-    insert, show,
+    insert, policy_query, show,
 };
 use crate::query::statements::Parsed;
 
@@ -190,9 +190,9 @@ async fn ours(
             if session.server.database.is_new_dataset(definition) {
                 derive::check(definition, sql)?;
             }
+            let definition = policy_query::resolve(definition, &session.snapshot(), sql)?;
             gate.commit()?;
             let database = Arc::clone(&session.server.database);
-            let definition = definition.clone();
             let defined = blocking(move || database.define(definition)).await?;
             if let Some(notice) = defined.notice {
                 session.notice(Notice::new(notice));

@@ -35,11 +35,13 @@ pub(super) async fn run(session: &Arc<Inner>, statement: &ExplainProfile) -> Res
     let policy = statement.policy.clone().unwrap_or_else(|| session.binding.policy());
     let zone = session.variables.lock().zone();
     let statement = statement.clone();
+    let database = Arc::clone(&session.server.database);
     let lines = blocking(move || {
-        let reader = PolicyReader::new(&snapshot, &policy)?;
+        let reader = PolicyReader::new(&database, &snapshot, &policy)?;
+        reader.check_told()?;
         let attributes = attributes(&reader, statement.attribute.as_deref())?;
-        let profile = snapshot.profile_of(&statement.namespace, &statement.value)?;
         let (namespace, value) = (&statement.namespace, &statement.value);
+        let profile = snapshot.person_of(reader.definition(), namespace, value)?;
         let Some(profile) = profile else {
             return Ok(vec![format!("Nobody is known by {namespace} {value}")]);
         };

@@ -26,6 +26,8 @@ pub mod moment;
 mod names;
 mod parameters;
 mod plan;
+pub mod policy_query;
+mod policy_shape;
 mod precedence;
 mod prepare;
 mod script;

@@ -104,7 +104,7 @@ impl Planner<'_> {
             .with_allow_statements(false)
             .verify_plan(&plan)
             .map_err(convert)?;
-        check_height(&plan)?;
+        check_height(&plan, HEIGHT_MAX)?;
         let momentary = calls_momentary(&plan).map_err(convert)?;
         let config = self.state.config_options();
         let analysed =
@@ -119,6 +119,11 @@ impl PlannedQuery {
     /// The plan before it is optimised.
     pub(super) fn into_analysed(self) -> LogicalPlan {
         self.analysed
+    }
+
+    /// Whether it calls functions whose answer holds for one execution only.
+    pub(super) fn is_momentary(&self) -> bool {
+        self.momentary
     }
 
     /// The plan of one execution, with its parameters in place.
@@ -181,7 +186,7 @@ fn optimise(state: &SessionState, plan: LogicalPlan, sql: &str) -> Result<Logica
         .optimize(plan, state, |_, _| {})
         .map_err(|error| from_datafusion(&error, sql))?;
     // Merged projections can be higher than what was written.
-    check_height(&plan)?;
+    check_height(&plan, HEIGHT_MAX)?;
     Ok(plan)
 }
 
@@ -232,25 +237,28 @@ fn calls_momentary(plan: &LogicalPlan) -> datafusion::error::Result<bool> {
 }
 
 /// Refuses plans that are higher than what stacks are sure to hold; walks them without recursion.
-fn check_height(plan: &LogicalPlan) -> Result<()> {
+///
+/// # Errors
+/// `54001`.
+pub(super) fn check_height(plan: &LogicalPlan, height_max: usize) -> Result<()> {
     let mut open = vec![(plan, 1)];
     while let Some((node, height)) = open.pop() {
-        if height > HEIGHT_MAX {
+        if height > height_max {
             return Err(too_complex());
         }
         open.extend(node.inputs().into_iter().map(|input| (input, height + 1)));
         node.apply_expressions(|expression| {
-            check_expression_height(expression).map(|()| TreeNodeRecursion::Continue)
+            check_expression_height(expression, height_max).map(|()| TreeNodeRecursion::Continue)
         })
         .map_err(|error| from_datafusion(&error, ""))?;
     }
     Ok(())
 }
 
-fn check_expression_height(expression: &Expr) -> datafusion::error::Result<()> {
+fn check_expression_height(expression: &Expr, height_max: usize) -> datafusion::error::Result<()> {
     let mut open = vec![(expression, 1)];
     while let Some((expression, height)) = open.pop() {
-        if height > HEIGHT_MAX {
+        if height > height_max {
             return Err(external(too_complex()));
         }
         expression.apply_children(|child| {

@@ -22,6 +22,7 @@ use crate::env::threads::{STACK_BYTES, parallelism};
 use crate::error::{Error, Result};
 use crate::query::session::Session;
 use crate::query::session::derive::Deriver;
+use crate::query::session::policy_query::PolicyCompiler;
 
 /// What a server may do.
 #[derive(Debug, Default)]
@@ -108,6 +109,7 @@ impl Server {
         let environment = environment.build_arc().expect("nothing in it can fail to start");
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         database.derive_with(Arc::new(Deriver));
+        database.compile_policies_with(Arc::new(PolicyCompiler));
         Arc::new(Self {
             database,
             copy_directories: settings.copy_directories,

@@ -8,6 +8,7 @@ use crate::engine::{Database, Options};
 use crate::error::SqlState;
 use crate::query::session::derive::EXPRESSION_BYTES_MAX;
 use crate::query::session::insert::INSERT_ROWS_MAX;
+use crate::query::session::policy_query::{QUERY_BYTES_MAX, QUERY_HEIGHT_MAX};
 use crate::query::session::{Kept, STATEMENTS_MAX, Server, Session, Settings};
 
 fn session() -> Session {
@@ -78,6 +79,32 @@ async fn an_expression_has_a_limit() {
     let error = format!("54000 an expression can have at most {EXPRESSION_BYTES_MAX} bytes");
     check(&session, &create(EXPRESSION_BYTES_MAX + 1), &error).await;
     check(&session, &create(EXPRESSION_BYTES_MAX), "CREATE DATASET").await;
+}
+
+#[tokio::test]
+async fn the_query_of_a_policy_has_limits() {
+    let session = session();
+    check(&session, CRM, "CREATE DATASET").await;
+    let create = |value: &str| {
+        format!(
+            "CREATE OR REPLACE MERGE POLICY p AS SELECT profile_id, {value} AS n FROM fragments \
+             GROUP BY profile_id"
+        )
+    };
+    let around = create("").find("SELECT").map_or(0, |at| create("").len() - at);
+    let text = |length: usize| create(&format!("max('{}')", "x".repeat(length - around - 7)));
+    let error =
+        format!("54000 the query of a merge policy can have at most {QUERY_BYTES_MAX} bytes");
+    check(&session, &text(QUERY_BYTES_MAX + 1), &error).await;
+    check(&session, &text(QUERY_BYTES_MAX), "CREATE MERGE POLICY").await;
+    let chain = |count: usize| create(&vec!["max(n)"; count].join(" + "));
+    check(&session, &chain(QUERY_HEIGHT_MAX + 1), "54001 statement is nested too deeply").await;
+    check(&session, &chain(QUERY_HEIGHT_MAX / 2), "CREATE MERGE POLICY").await;
+    // The plan is run on threads with small stacks, where there are many people.
+    let many = "INSERT INTO crm SELECT s::text, 1 FROM generate_series(1, 20000) AS g(s)";
+    check(&session, many, "INSERT 0 20000").await;
+    let sum = "SELECT count(*) || ' ' || sum(n) FROM profiles_by.p";
+    check(&session, sum, &format!("20000 {}", 20_000 * (QUERY_HEIGHT_MAX / 2))).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::{Error, Result, SqlState};
 use crate::model::definition::{Definition, Existence};
-use crate::model::policy::{Argument, LATEST, MergePolicy, MergeRule, StrategyCall};
+use crate::model::policy::{Argument, LATEST, MergePolicy, MergeRule, Stitch, StrategyCall};
 use crate::query::statements::cursor::Cursor;
 use crate::query::statements::phrases::existence::if_not_exists;
 use crate::query::statements::phrases::name::dataset_name;
@@ -23,27 +23,64 @@ impl StatementParser for CreateMergePolicy {
     fn grammar(&self) -> &'static str {
         "CREATE [OR REPLACE] [DEFAULT] MERGE POLICY [IF NOT EXISTS] name
     [FROM dataset [, ...]]
-    [STITCH GRAPH]
+    [STITCH GRAPH | STITCH NONE]
     [MERGE BY strategy]
     [MERGE attribute [, ...] BY strategy]
     [MERGE (attribute [, ...]) BY strategy] ...
+CREATE [OR REPLACE] [DEFAULT] MERGE POLICY [IF NOT EXISTS] name AS query
 where strategy is:
-    name [(argument [, ...])] [OVER HISTORY]"
+    name [(argument [, ...])] [OVER HISTORY]
+where query is:
+    SELECT profile_id, aggregate AS attribute [, ...] FROM fragments [WHERE ...] GROUP BY profile_id"
     }
 
     fn parse(&self, cursor: &mut Cursor<'_>) -> Result<Option<Parsed>> {
-        cursor.expect_keyword("CREATE")?;
-        let replace = cursor.optional_keywords(&["OR", "REPLACE"]);
-        let default = cursor.optional_keywords(&["DEFAULT"]);
-        cursor.expect_keywords(&["MERGE", "POLICY"])?;
-        let existence = if replace { Existence::Replace } else { if_not_exists(cursor) };
-        let name = cursor.identifier()?;
-        let datasets = datasets(cursor)?;
-        stitch(cursor)?;
-        let (strategy, rules) = merge_clauses(cursor)?;
-        let policy = MergePolicy { name, datasets, default: strategy, rules };
-        Ok(Some(Parsed::Define(Definition::CreateMergePolicy { policy, default, existence })))
+        read(cursor).map(|(definition, _)| Some(Parsed::Define(definition)))
     }
+}
+
+/// The statement's definition, and where its query begins if it is one.
+fn read(cursor: &mut Cursor<'_>) -> Result<(Definition, Option<usize>)> {
+    cursor.expect_keyword("CREATE")?;
+    let replace = cursor.optional_keywords(&["OR", "REPLACE"]);
+    let default = cursor.optional_keywords(&["DEFAULT"]);
+    cursor.expect_keywords(&["MERGE", "POLICY"])?;
+    let existence = if replace { Existence::Replace } else { if_not_exists(cursor) };
+    let name = cursor.identifier()?;
+    let (policy, position) = match cursor.optional_keywords(&["AS"]) {
+        true => {
+            let (text, position) = cursor.remaining_text()?;
+            (MergePolicy::of_query(&name, text), Some(position))
+        }
+        false => (clauses(cursor, name)?, None),
+    };
+    Ok((Definition::CreateMergePolicy { policy, default, existence }, position))
+}
+
+/// Where the query of a `CREATE MERGE POLICY ... AS` begins: a 1-based character.
+///
+/// # Errors
+/// Those of the statement.
+pub(crate) fn query_position(text: &str) -> Result<Option<usize>> {
+    read(&mut Cursor::try_new(text)?).map(|(_, position)| position)
+}
+
+/// The clauses of a policy, without the words before its name.
+///
+/// # Errors
+/// As those of the statement.
+pub(crate) fn policy_of_clauses(text: &str) -> Result<MergePolicy> {
+    let mut cursor = Cursor::try_new(text)?;
+    let policy = clauses(&mut cursor, String::new())?;
+    cursor.end()?;
+    Ok(policy)
+}
+
+fn clauses(cursor: &mut Cursor<'_>, name: String) -> Result<MergePolicy> {
+    let datasets = datasets(cursor)?;
+    let stitch = stitch(cursor)?;
+    let (default, rules) = merge_clauses(cursor)?;
+    Ok(MergePolicy { name, datasets, stitch, query: None, default, rules })
 }
 
 fn datasets(cursor: &mut Cursor<'_>) -> Result<Option<Vec<String>>> {
@@ -63,16 +100,15 @@ fn datasets(cursor: &mut Cursor<'_>) -> Result<Option<Vec<String>>> {
     cursor.list(once).map(Some)
 }
 
-/// `[STITCH GRAPH]`, which is how fragments become one profile anyway.
-fn stitch(cursor: &mut Cursor<'_>) -> Result<()> {
-    let position = cursor.position();
+/// `[STITCH GRAPH | STITCH NONE]`.
+fn stitch(cursor: &mut Cursor<'_>) -> Result<Stitch> {
     if !cursor.optional_keywords(&["STITCH"]) {
-        return Ok(());
+        return Ok(Stitch::Graph);
     }
     if cursor.optional_keywords(&["NONE"]) {
-        return Err(Error::unsupported("STITCH NONE is not supported yet").at(position));
+        return Ok(Stitch::None);
     }
-    cursor.expect_keyword("GRAPH")
+    cursor.expect_keyword("GRAPH").map(|()| Stitch::Graph)
 }
 
 /// All `MERGE` clauses: the strategy of the one without attributes, and the others.

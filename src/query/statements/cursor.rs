@@ -110,6 +110,23 @@ impl<'a> Cursor<'a> {
         Ok((&self.text[start..self.lexemes[end - 1].bytes.end], position))
     }
 
+    /// Takes everything up to the end or a semicolon, at least one token; gives the text, without what is
+    /// white space or comment at its ends, and the 1-based character at which it starts.
+    ///
+    /// # Errors
+    /// `42601` if there is nothing.
+    pub fn remaining_text(&mut self) -> Result<(&'a str, usize)> {
+        let first = self.next;
+        while !matches!(self.peek(0), None | Some(Token::SemiColon)) {
+            self.next += 1;
+        }
+        if self.next == first {
+            return Err(self.unexpected());
+        }
+        let (start, position) = (self.lexemes[first].bytes.start, self.lexemes[first].position);
+        Ok((&self.text[start..self.lexemes[self.next - 1].bytes.end], position))
+    }
+
     /// Takes these keywords if all of them come next.
     pub fn optional_keywords(&mut self, keywords: &[&str]) -> bool {
         let found = self.at_keywords(keywords);

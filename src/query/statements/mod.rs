@@ -36,6 +36,7 @@ use crate::model::definition::Definition;
 
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
 pub(crate) use crate::query::statements::create_dataset::expression_positions;
+pub(crate) use crate::query::statements::create_merge_policy::{policy_of_clauses, query_position};
 pub use crate::query::statements::cursor::Cursor;
 pub use crate::query::statements::explain_profile::ExplainProfile;
 pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};

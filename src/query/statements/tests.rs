@@ -9,7 +9,7 @@ use crate::model::column::ColumnType;
 use crate::model::dataset::{Column, Dataset, DatasetKind, DatasetOptions, Role, Upsert};
 use crate::model::definition::{DatasetChange, Existence};
 use crate::model::namespace::{Kind, Namespace, Normalization};
-use crate::model::policy::{Argument, MergePolicy, MergeRule, StrategyCall};
+use crate::model::policy::{Argument, MergePolicy, MergeRule, Stitch, StrategyCall};
 
 /// What a statement means, as JSON of its definition or as Rust prints it; or its error:
 /// `code message @position`.
@@ -68,7 +68,15 @@ fn the_statements_of_the_specification() {
             MERGE first_name, last_name BY precedence(crm, loyalty)
             MERGE (street, city) BY latest OVER HISTORY
             MERGE notes BY listagg('; ')",
-        r#"{"create_merge_policy":{"policy":{"name":"trusted","datasets":["crm","loyalty"],"default":{"name":"latest","arguments":[],"over_history":false},"rules":[{"attributes":["first_name","last_name"],"together":false,"strategy":{"name":"precedence","arguments":[{"name":"crm"},{"name":"loyalty"}],"over_history":false}},{"attributes":["street","city"],"together":true,"strategy":{"name":"latest","arguments":[],"over_history":true}},{"attributes":["notes"],"together":false,"strategy":{"name":"listagg","arguments":[{"text":"; "}],"over_history":false}}]},"default":true,"existence":"replace"}}"#,
+        r#"{"create_merge_policy":{"policy":{"name":"trusted","datasets":["crm","loyalty"],"stitch":"graph","query":null,"default":{"name":"latest","arguments":[],"over_history":false},"rules":[{"attributes":["first_name","last_name"],"together":false,"strategy":{"name":"precedence","arguments":[{"name":"crm"},{"name":"loyalty"}],"over_history":false}},{"attributes":["street","city"],"together":true,"strategy":{"name":"latest","arguments":[],"over_history":true}},{"attributes":["notes"],"together":false,"strategy":{"name":"listagg","arguments":[{"text":"; "}],"over_history":false}}]},"default":true,"existence":"replace"}}"#,
+    );
+    check(
+        "CREATE MERGE POLICY IF NOT EXISTS p STITCH NONE",
+        r#"{"create_merge_policy":{"policy":{"name":"p","datasets":null,"stitch":"none","query":null,"default":{"name":"latest","arguments":[],"over_history":false},"rules":[]},"default":false,"existence":"lenient"}}"#,
+    );
+    check(
+        "CREATE MERGE POLICY p AS SELECT profile_id, max(a) AS a FROM fragments GROUP BY 1 ;",
+        r#"{"create_merge_policy":{"policy":{"name":"p","datasets":null,"stitch":"graph","query":{"text":"SELECT profile_id, max(a) AS a FROM fragments GROUP BY 1","columns":[],"reads":[],"datasets":[]},"default":{"name":"latest","arguments":[],"over_history":false},"rules":[]},"default":false,"existence":"strict"}}"#,
     );
     check(
         "ALTER MERGE POLICY trusted SET DEFAULT",
@@ -343,7 +351,12 @@ fn other_errors_of_datasets_say_what_and_where() {
 
 #[test]
 fn other_errors_of_merge_policies_say_what_and_where() {
-    check("CREATE MERGE POLICY a STITCH NONE", "0A000 STITCH NONE is not supported yet @23");
+    check("CREATE MERGE POLICY a AS", "42601 syntax error at end of input @25");
+    check("CREATE MERGE POLICY a AS;", "42601 syntax error at or near \";\" @25");
+    check(
+        "CREATE MERGE POLICY a STITCH NONE AS SELECT 1",
+        "42601 syntax error at or near \"AS\" @35",
+    );
     check(
         "CREATE MERGE POLICY a MERGE BY latest MERGE BY max",
         "42601 MERGE BY specified more than once @39",
@@ -587,8 +600,17 @@ fn policy() -> impl Strategy<Value = MergePolicy> {
         })
     });
     let rules = prop_oneof![Just(Vec::new()), rules];
-    (name(), prop::option::of(names()), strategy_call(), rules)
-        .prop_map(|(name, datasets, default, rules)| MergePolicy { name, datasets, default, rules })
+    let stitch = prop_oneof![Just(Stitch::Graph), Just(Stitch::None)];
+    (name(), prop::option::of(names()), stitch, strategy_call(), rules).prop_map(
+        |(name, datasets, stitch, default, rules)| MergePolicy {
+            name,
+            datasets,
+            stitch,
+            query: None,
+            default,
+            rules,
+        },
+    )
 }
 
 proptest! {
@@ -630,6 +652,17 @@ proptest! {
     #[test]
     fn a_printed_policy_reads_back(policy in policy()) {
         let text = policy.to_string();
+        let existence = Existence::Strict;
+        let expected = Definition::CreateMergePolicy { policy, default: false, existence };
+        prop_assert_eq!(parse(&text), Ok(Some(Parsed::Define(expected))), "{}", text);
+    }
+
+    #[test]
+    fn a_printed_query_policy_reads_back(name in name(), other in name()) {
+        let other = crate::model::names::quote_name(&other);
+        let text = format!("SELECT profile_id, max({other}) -- no ; end\n AS a FROM fragments");
+        let policy = MergePolicy::of_query(&name, &text);
+        let text = format!("{policy}; ");
         let existence = Existence::Strict;
         let expected = Definition::CreateMergePolicy { policy, default: false, existence };
         prop_assert_eq!(parse(&text), Ok(Some(Parsed::Define(expected))), "{}", text);

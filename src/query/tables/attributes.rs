@@ -44,7 +44,12 @@ impl VirtualTable for Attributes {
     ) -> Result<Vec<Arc<dyn RowGroup>>> {
         let snapshot = binding.snapshot();
         let catalog = snapshot.catalog();
-        let plan = catalog.merge_plan(catalog.policy(&catalog.default_policy)?)?;
+        let policy = catalog.policy(&catalog.default_policy)?;
+        let plan = catalog.merge_plan(policy)?;
+        let strategy = |at: usize| match &policy.query {
+            Some(_) => "query".to_owned(),
+            None => plan.strategy_name(at),
+        };
         let all = catalog.attributes();
         let mut datasets = ListBuilder::new(StringViewBuilder::new());
         for attribute in &all {
@@ -59,7 +64,7 @@ impl VirtualTable for Attributes {
             texts(all.iter().map(|attribute| Some(attribute.ty.to_string()))),
             Arc::new(datasets.finish()),
             texts(all.iter().map(|attribute| attribute.namespace.clone())),
-            texts((0..all.len()).map(|at| Some(plan.strategy_name(at)))),
+            texts((0..all.len()).map(|at| Some(strategy(at)))),
         ];
         one_group(fields(), columns)
     }

@@ -8,6 +8,7 @@ use crate::catalog::attributes::Attribute;
 use crate::engine::Snapshot;
 use crate::error::Result;
 use crate::model::dataset::{Dataset, DatasetKind};
+use crate::model::policy::Stitch;
 use crate::query::tables::lookup::LookupColumn;
 use crate::query::tables::part_rows::{PartRows, Shown};
 use crate::query::tables::{Binding, RowGroup, VirtualTable, column};
@@ -73,6 +74,7 @@ pub(super) fn identity_lookups(snapshot: &Snapshot) -> Vec<LookupColumn> {
         lookups.extend(known.map(|namespace| LookupColumn {
             column: attribute.name.clone(),
             namespace: Some(namespace.id),
+            stitch: Stitch::Graph,
         }));
     }
     lookups
@@ -107,23 +109,33 @@ impl VirtualTable for Fragments {
         binding: &Binding,
         profiles: Option<&[u32]>,
     ) -> Result<Vec<Arc<dyn RowGroup>>> {
-        let snapshot = binding.snapshot();
-        let attributes = snapshot.catalog().attributes();
-        let mut groups: Vec<Arc<dyn RowGroup>> = Vec::new();
-        for dataset in snapshot.catalog().datasets_in_order() {
-            let mut shown: Vec<Shown> = described().into_iter().map(|(_, shown)| shown).collect();
-            // The columns of events are no attributes, whatever they are called (spec 5.4).
-            shown.extend(match dataset.kind {
-                DatasetKind::Record => attribute_columns(&attributes, dataset),
-                DatasetKind::Event => {
-                    attributes.iter().map(|one| Shown::Null(one.ty.to_arrow())).collect()
-                }
-            });
-            let (dataset, shown) = (Arc::new(dataset.clone()), Arc::new(shown));
-            for run in snapshot.runs(&[dataset.id], profiles) {
-                groups.push(Arc::new(PartRows::new(&snapshot, &dataset, run, &shown)));
-            }
-        }
-        Ok(groups)
+        groups_of(&binding.snapshot(), profiles)
     }
+}
+
+/// The rows of a snapshot: all, or those of some profiles.
+///
+/// # Errors
+/// What reading rows may give.
+pub(in crate::query) fn groups_of(
+    snapshot: &Arc<Snapshot>,
+    profiles: Option<&[u32]>,
+) -> Result<Vec<Arc<dyn RowGroup>>> {
+    let attributes = snapshot.catalog().attributes();
+    let mut groups: Vec<Arc<dyn RowGroup>> = Vec::new();
+    for dataset in snapshot.catalog().datasets_in_order() {
+        let mut shown: Vec<Shown> = described().into_iter().map(|(_, shown)| shown).collect();
+        // The columns of events are no attributes, whatever they are called (spec 5.4).
+        shown.extend(match dataset.kind {
+            DatasetKind::Record => attribute_columns(&attributes, dataset),
+            DatasetKind::Event => {
+                attributes.iter().map(|one| Shown::Null(one.ty.to_arrow())).collect()
+            }
+        });
+        let (dataset, shown) = (Arc::new(dataset.clone()), Arc::new(shown));
+        for run in snapshot.runs(&[dataset.id], profiles) {
+            groups.push(Arc::new(PartRows::new(snapshot, &dataset, run, &shown)));
+        }
+    }
+    Ok(groups)
 }

@@ -8,6 +8,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use crate::engine::Snapshot;
+use crate::model::policy::Stitch;
 
 /// The most profiles that one look-up names; more are scanned.
 pub const PROFILES_MAX: usize = 1_024;
@@ -19,12 +20,14 @@ pub struct LookupColumn {
     pub column: String,
     /// The namespace whose identities it shows; `None`: it shows profile ids.
     pub namespace: Option<u32>,
+    /// Whose profiles.
+    pub stitch: Stitch,
 }
 
 impl LookupColumn {
     /// The column of profile ids.
     pub fn profile_id() -> Self {
-        Self { column: "profile_id".to_owned(), namespace: None }
+        Self { column: "profile_id".to_owned(), namespace: None, stitch: Stitch::Graph }
     }
 }
 
@@ -70,9 +73,12 @@ pub fn find(filters: &[Expr], columns: &[LookupColumn], snapshot: &Snapshot) -> 
             return None;
         }
         let mut profiles: Vec<u32> =
-            values.iter().flat_map(|value| named(column, value, snapshot)).collect();
+            values.iter().flat_map(|value| people(column, value, snapshot)).collect();
         profiles.sort_unstable();
         profiles.dedup();
+        if profiles.len() > PROFILES_MAX {
+            return None;
+        }
         Some(Lookup { profiles, text: filter.to_string() })
     })
 }
@@ -121,15 +127,15 @@ fn bare(expr: &Expr) -> &Expr {
     }
 }
 
-/// The profiles whose rows can show a value.
-fn named(column: &LookupColumn, value: &ScalarValue, snapshot: &Snapshot) -> Vec<u32> {
-    let Some(namespace) = column.namespace else {
-        let profile = integer(value).and_then(|value| u32::try_from(value).ok());
-        return profile.into_iter().collect();
-    };
-    let text = value.try_as_str().flatten();
-    let identity = text.and_then(|text| snapshot.dictionary.get(namespace, text));
-    identity.map_or_else(Vec::new, |identity| snapshot.profiles_naming(identity))
+/// The people whom a row with the value in the column may be of.
+fn people(column: &LookupColumn, value: &ScalarValue, snapshot: &Snapshot) -> Vec<u32> {
+    match column.namespace {
+        None => integer(value).and_then(|it| u32::try_from(it).ok()).into_iter().collect(),
+        Some(namespace) => match value.try_as_str().flatten() {
+            Some(value) => snapshot.people_naming(column.stitch, namespace, value),
+            None => Vec::new(),
+        },
+    }
 }
 
 fn integer(value: &ScalarValue) -> Option<i64> {

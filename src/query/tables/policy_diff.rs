@@ -6,21 +6,24 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array, new_null_array,
+};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 
-use crate::engine::Snapshot;
 use crate::engine::profiles::lineage::PolicyReader;
+use crate::engine::{Database, Snapshot};
 use crate::env::threads::parallel_map;
 use crate::error::{Error, Result};
 use crate::merge::groups::comparator;
+use crate::model::policy::MergePolicy;
 use crate::query::error::from_arrow;
 use crate::query::postgres::text_form;
 use crate::query::session::zone::Zone;
 use crate::query::tables::lookup::{Choice, LookupColumn};
 use crate::query::tables::profile_lineage::{
-    PEOPLE_AT_A_TIME, chosen_attributes, pieces, profile_numbers, repeated, unopened,
+    PEOPLE_AT_A_TIME, pieces, profile_numbers, repeated, unopened,
 };
 use crate::query::tables::{Binding, RowGroup, VirtualTable, column};
 
@@ -46,25 +49,94 @@ pub struct PolicyDiffCounts {
 struct Pair {
     left: PolicyReader,
     right: PolicyReader,
-    attributes: Vec<usize>,
+    attributes: Vec<Compared>,
+}
+
+/// An attribute, with its position under each policy that has it.
+struct Compared {
+    name: String,
+    left: Option<usize>,
+    right: Option<usize>,
+}
+
+/// The attributes of the one policy, then those that only the other has.
+fn compared(left: &PolicyReader, right: &PolicyReader) -> Vec<Compared> {
+    let (left, right) = (left.attribute_names(), right.attribute_names());
+    let place = |names: &[&str], name: &str| names.iter().position(|other| *other == name);
+    let missing = right.iter().filter(|name| place(&left, name).is_none());
+    left.iter()
+        .chain(missing)
+        .map(|name| Compared {
+            name: (*name).to_owned(),
+            left: place(&left, name),
+            right: place(&right, name),
+        })
+        .collect()
 }
 
 impl Pair {
-    fn of(binding: &Binding, left: &str, right: &str, choices: &[Choice]) -> Result<Self> {
+    fn named(binding: &Binding, left: &str, right: &str, choices: &[Choice]) -> Result<Self> {
         let snapshot = binding.snapshot();
-        let left = PolicyReader::new(&snapshot, left)?;
-        let right = PolicyReader::new(&snapshot, right)?;
-        let attributes = chosen_attributes(&left, choices);
-        Ok(Self { left, right, attributes })
+        let left = PolicyReader::new(binding.database(), &snapshot, left)?;
+        let right = PolicyReader::new(binding.database(), &snapshot, right)?;
+        Ok(Self::of(left, right, choices))
+    }
+
+    fn of(left: PolicyReader, right: PolicyReader, choices: &[Choice]) -> Self {
+        let choice = choices.iter().find(|choice| choice.column == "attribute");
+        let mut attributes = compared(&left, &right);
+        attributes.retain(|it| choice.is_none_or(|choice| choice.values.contains(&it.name)));
+        Self { left, right, attributes }
+    }
+
+    /// Those of the people who exist under either policy, or all of them, in ascending order.
+    fn people(&self, profiles: Option<&[u32]>) -> Vec<u32> {
+        let mut people = self.left.people(profiles);
+        if self.left.definition().stitch != self.right.definition().stitch {
+            people.extend(self.right.people(profiles));
+            people.sort_unstable();
+            people.dedup();
+        }
+        people
     }
 
     /// Merged values of people under both, a pair of columns for each attribute.
-    fn values(&self, profiles: &[u32]) -> Result<Vec<(usize, ArrayRef, ArrayRef)>> {
-        let left = self.left.values(&self.attributes, profiles)?;
-        let right = self.right.values(&self.attributes, profiles)?;
-        let both = self.attributes.iter().zip(left.into_iter().zip(right));
-        Ok(both.map(|(attribute, (left, right))| (*attribute, left, right)).collect())
+    fn values(&self, profiles: &[u32]) -> Result<Vec<(ArrayRef, ArrayRef)>> {
+        type Place = fn(&Compared) -> Option<usize>;
+        let side = |reader: &PolicyReader, place: Place| -> Result<Vec<Option<ArrayRef>>> {
+            let wanted: Vec<usize> = self.attributes.iter().filter_map(place).collect();
+            let mut values = reader.values(&wanted, profiles)?.into_iter();
+            Ok(self.attributes.iter().map(|it| place(it).and_then(|_| values.next())).collect())
+        };
+        let left = side(&self.left, |it| it.left)?;
+        let right = side(&self.right, |it| it.right)?;
+        let none = |of: &ArrayRef| new_null_array(of.data_type(), profiles.len());
+        left.into_iter()
+            .zip(right)
+            .map(|pair| match pair {
+                (Some(left), Some(right)) => Ok((left, right)),
+                (Some(left), None) => Ok((Arc::clone(&left), none(&left))),
+                (None, Some(right)) => Ok((none(&right), right)),
+                (None, None) => Err(Error::internal("an attribute of no policy was compared")),
+            })
+            .collect()
     }
+}
+
+/// How many values a policy that need not exist would change, against one that does: the rows of
+/// `policy_preview`.
+///
+/// # Errors
+/// What reading rows and merging may give.
+pub(in crate::query) fn preview(
+    database: &Database,
+    snapshot: &Arc<Snapshot>,
+    current: &str,
+    proposed: &MergePolicy,
+) -> Result<RecordBatch> {
+    let left = PolicyReader::new(database, snapshot, current)?;
+    let right = PolicyReader::of(database, snapshot, proposed)?;
+    counted(&Pair::of(left, right, &[]))
 }
 
 /// Whether the values in a row of two columns are distinct.
@@ -179,8 +251,8 @@ impl VirtualTable for PolicyDiff {
         profiles: Option<&[u32]>,
         choices: &[Choice],
     ) -> Result<Vec<Arc<dyn RowGroup>>> {
-        let pair = Arc::new(Pair::of(binding, &self.left, &self.right, choices)?);
-        let people = pair.left.people(profiles);
+        let pair = Arc::new(Pair::named(binding, &self.left, &self.right, choices)?);
+        let people = pair.people(profiles);
         let group = |run: &[u32]| {
             let group = Group { pair: Arc::clone(&pair), profiles: run.to_vec() };
             Arc::new(group) as Arc<dyn RowGroup>
@@ -210,7 +282,8 @@ impl RowGroup for Group {
 
     fn open(&self) -> Result<Option<Arc<dyn RowGroup>>> {
         let mut found = Vec::new();
-        for (attribute, left, right) in self.pair.values(&self.profiles)? {
+        let values = self.pair.values(&self.profiles)?;
+        for (attribute, (left, right)) in self.pair.attributes.iter().zip(values) {
             let distinct = distinct(&left, &right)?;
             let rows: UInt32Array =
                 (0..left.len()).filter(|row| distinct(*row)).map(|row| Some(row as u32)).collect();
@@ -219,10 +292,9 @@ impl RowGroup for Group {
                 text_form::texts(&values, Zone::UTC)
             };
             let profiles = rows.iter().flatten().map(|row| Some(self.profiles[row as usize]));
-            let name = &self.pair.left.attributes()[attribute].name;
             found.push([
                 profile_numbers(&profiles.collect()),
-                repeated(name, rows.len()),
+                repeated(&attribute.name, rows.len()),
                 of(&left)?,
                 of(&right)?,
             ]);
@@ -244,7 +316,8 @@ impl RowGroup for Differences {
     }
 }
 
-fn count_fields() -> Vec<Field> {
+/// The columns of counts.
+pub(in crate::query) fn count_fields() -> Vec<Field> {
     let count = |name: &str, comment: &str| column(name, DataType::Int64, false, comment);
     vec![
         column("attribute", DataType::Utf8View, false, "the attribute"),
@@ -289,7 +362,7 @@ impl VirtualTable for PolicyDiffCounts {
         _profiles: Option<&[u32]>,
         choices: &[Choice],
     ) -> Result<Vec<Arc<dyn RowGroup>>> {
-        let pair = Pair::of(binding, &self.left, &self.right, choices)?;
+        let pair = Pair::named(binding, &self.left, &self.right, choices)?;
         Ok(vec![Arc::new(Counting(pair))])
     }
 }
@@ -307,30 +380,35 @@ impl RowGroup for Counting {
     }
 
     fn open(&self) -> Result<Option<Arc<dyn RowGroup>>> {
-        let people = self.0.left.people(None);
-        let runs: Vec<&[u32]> = people.chunks(PEOPLE_AT_A_TIME).collect();
-        let counted = parallel_map(runs.len(), |at| counts(&self.0, runs[at]))?;
-        let total = |attribute: usize, which: usize| -> i64 {
-            counted.iter().map(|counts| counts[attribute][which]).sum()
-        };
-        let numbers = |number: &dyn Fn(usize) -> i64| -> ArrayRef {
-            Arc::new(Int64Array::from_iter_values((0..self.0.attributes.len()).map(number)))
-        };
-        let name = |at: &usize| Some(self.0.left.attributes()[*at].name.clone());
-        let columns = vec![
-            crate::query::tables::texts(self.0.attributes.iter().map(name)),
-            numbers(&|at| total(at, 0)),
-            numbers(&|at| total(at, 1)),
-            numbers(&|at| total(at, 2)),
-            numbers(&|_| people.len() as i64),
-        ];
-        let groups = crate::query::tables::one_group(count_fields(), columns)?;
-        groups.into_iter().next().map(Some).ok_or_else(|| Error::internal("no group of counts"))
+        let counts: Arc<dyn RowGroup> = Arc::new(counted(&self.0)?);
+        Ok(Some(counts))
     }
 }
 
+/// A row of counts for each attribute, over all people.
+fn counted(pair: &Pair) -> Result<RecordBatch> {
+    let people = pair.people(None);
+    let runs: Vec<&[u32]> = people.chunks(PEOPLE_AT_A_TIME).collect();
+    let counted = parallel_map(runs.len(), |at| counts(pair, runs[at]))?;
+    let total = |attribute: usize, which: usize| -> i64 {
+        counted.iter().map(|counts| counts[attribute][which]).sum()
+    };
+    let numbers = |number: &dyn Fn(usize) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values((0..pair.attributes.len()).map(number)))
+    };
+    let columns = vec![
+        crate::query::tables::texts(pair.attributes.iter().map(|it| Some(it.name.clone()))),
+        numbers(&|at| total(at, 0)),
+        numbers(&|at| total(at, 1)),
+        numbers(&|at| total(at, 2)),
+        numbers(&|_| people.len() as i64),
+    ];
+    RecordBatch::try_new(Arc::new(Schema::new(count_fields())), columns)
+        .map_err(|error| Error::internal(format!("counts do not fit: {error}")))
+}
+
 fn counts(pair: &Pair, profiles: &[u32]) -> Result<Vec<Counts>> {
-    let one = |(_, left, right): (usize, ArrayRef, ArrayRef)| {
+    let one = |(left, right): (ArrayRef, ArrayRef)| {
         let distinct = distinct(&left, &right)?;
         let mut counts = Counts::default();
         for row in (0..left.len()).filter(|row| distinct(*row)) {

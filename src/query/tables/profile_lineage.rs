@@ -108,7 +108,8 @@ pub(super) fn chosen(
     policies.retain(|policy| snapshot.catalog().policies.contains_key(policy));
     let mut all = Vec::new();
     for policy in policies {
-        let reader = Arc::new(PolicyReader::new(&snapshot, &policy)?);
+        let reader = Arc::new(PolicyReader::new(binding.database(), &snapshot, &policy)?);
+        reader.check_told()?;
         let attributes = Arc::new(chosen_attributes(&reader, choices));
         for run in reader.people(profiles).chunks(PEOPLE_AT_A_TIME) {
             let (reader, attributes) = (Arc::clone(&reader), Arc::clone(&attributes));

@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use crate::engine::profiles::{Chunk, schema};
 use crate::engine::{Database, Snapshot};
 use crate::error::Result;
+use crate::model::policy::PolicyQuery;
 use crate::query::tables::fragments::identity_lookups;
 use crate::query::tables::lookup::LookupColumn;
 use crate::query::tables::{Binding, RowGroup, VirtualTable};
@@ -52,11 +53,18 @@ impl VirtualTable for Profiles {
         // An attribute that a policy makes into something else (a list, a count) shows no identity.
         let Ok(shown) = self.bound_schema(binding, snapshot) else { return Vec::new() };
         let text = arrow::datatypes::DataType::Utf8View;
+        let Ok(policy) = snapshot.catalog().policy(&self.policy(binding)) else {
+            return Vec::new();
+        };
         let mut lookups = identity_lookups(snapshot);
+        if let Some(query) = &policy.query {
+            return picked_lookups(query, &lookups);
+        }
         lookups.retain(|lookup| {
             let field = shown.field_with_name(&lookup.column);
             lookup.namespace.is_none() || field.is_ok_and(|field| *field.data_type() == text)
         });
+        lookups.iter_mut().for_each(|lookup| lookup.stitch = policy.stitch);
         lookups
     }
 
@@ -97,6 +105,17 @@ pub(super) fn rows_of(
             as Arc<dyn RowGroup>)
     });
     chunks.collect()
+}
+
+/// Look-ups by the columns of a policy's query that show identities of the person's own rows.
+fn picked_lookups(query: &PolicyQuery, attributes: &[LookupColumn]) -> Vec<LookupColumn> {
+    let picked = query.columns.iter().filter_map(|column| {
+        let picks = column.picks.as_ref()?;
+        let attribute =
+            attributes.iter().find(|it| it.namespace.is_some() && it.column == *picks)?;
+        Some(LookupColumn { column: column.name.clone(), ..attribute.clone() })
+    });
+    std::iter::once(LookupColumn::profile_id()).chain(picked).collect()
 }
 
 /// The rows of a chunk that count.

@@ -34,7 +34,7 @@ mod relations;
 mod scope;
 mod subqueries;
 
-pub use build::{folded, function_name};
+pub use build::{arguments, folded, function_name};
 pub use nesting::NESTING_MAX;
 pub use outputs::shown_name;
 
