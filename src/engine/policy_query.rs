@@ -44,11 +44,14 @@ pub trait CompilePolicy: Send + Sync {
     ) -> Result<Arc<dyn PolicyProgram>>;
 }
 
+/// A program, and the version of the catalog that it was made under.
+type Compiled = (u64, Arc<dyn PolicyProgram>);
+
 /// The programs of the policies in use, as long as the catalog stays as it is.
 #[derive(Default)]
 pub(crate) struct PolicyPrograms {
     compile: OnceLock<Arc<dyn CompilePolicy>>,
-    programs: Mutex<HashMap<String, (u64, Arc<dyn PolicyProgram>)>>,
+    programs: Mutex<HashMap<String, Compiled>>,
 }
 
 impl std::fmt::Debug for PolicyPrograms {

@@ -239,7 +239,7 @@ impl Writer {
         let changes = changes(&before.graph, &self.state.graph, &change.effects.suspects);
         let statement = before.catalog.statement_text(&definition);
         let noted = self.note_statement(&changes, &statement)?;
-        self.store.append(&Record::Define(Define { definition, noted }))?;
+        self.store.append(&Record::Define(Box::new(Define { definition, noted })))?;
         self.state.commit += 1;
         Ok((change, profiles_notice(&changes)))
     }

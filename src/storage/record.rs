@@ -28,7 +28,7 @@ const FORMAT: u8 = 1;
 #[derive(Clone, Debug)]
 pub enum Record {
     /// A change of the catalog.
-    Define(Define),
+    Define(Box<Define>),
     /// Accepted rows.
     Commit(Commit),
     /// Rows that ceased to exist.
@@ -102,7 +102,7 @@ pub struct FileReference {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Header {
-    Define(DefineHeader),
+    Define(Box<DefineHeader>),
     Commit(CommitHeader),
     Delete(DeleteHeader),
 }
@@ -259,7 +259,7 @@ impl Record {
             Self::Define(define) => {
                 let (definition, noted) =
                     (define.definition.clone(), noted(&define.noted, batches)?);
-                Header::Define(DefineHeader { definition, noted })
+                Header::Define(Box::new(DefineHeader { definition, noted }))
             }
             Self::Commit(commit) => Header::Commit(CommitHeader::of(commit, batches)?),
             Self::Delete(delete) => {
@@ -313,7 +313,7 @@ impl Record {
         match serde_json::from_slice(&header).map_err(damaged)? {
             Header::Define(header) => {
                 let noted = header.noted.map(|noted| noted.read(&mut rest)).transpose()?;
-                Ok(Self::Define(Define { definition: header.definition, noted }))
+                Ok(Self::Define(Box::new(Define { definition: header.definition, noted })))
             }
             Header::Delete(header) => {
                 let fragment_ids = batch_runs(&take_batch(&mut rest)?)?;
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn records_survive_the_log() {
         let define = Definition::DropNamespace { name: "é".into(), existence: Existence::Lenient };
-        let record = Record::Define(Define { definition: define.clone(), noted: None });
+        let record = Record::Define(Box::new(Define { definition: define.clone(), noted: None }));
         let payload = record.encode().unwrap().into();
         let Record::Define(read) = Record::decode(&payload).unwrap() else { panic!("a define") };
         assert!(read.definition == define && read.noted.is_none());
@@ -397,7 +397,7 @@ mod tests {
         let definition =
             Definition::DropNamespace { name: "n".into(), existence: Existence::Strict };
         for record in [
-            Record::Define(Define { definition, noted: Some(noted()) }),
+            Record::Define(Box::new(Define { definition, noted: Some(noted()) })),
             Record::Delete(Delete { dataset: 4, fragment_ids: vec![1, 7], noted: Some(noted()) }),
         ] {
             let read = Record::decode(&record.encode().unwrap().into()).unwrap();

@@ -101,6 +101,11 @@ fn given(dataset: usize) -> impl Strategy<Value = Given> {
     })
 }
 
+/// Rows of one dataset.
+pub fn given_rows(dataset: usize, count: usize) -> impl Strategy<Value = Vec<Given>> {
+    prop::collection::vec(given(dataset), count)
+}
+
 /// Runs of rows of one dataset each, as sources send them.
 pub fn rows(runs: Range<usize>) -> impl Strategy<Value = Vec<Given>> {
     let run =
@@ -339,6 +344,47 @@ pub fn check(client: &Client, model: &Model, after: &str) -> BTreeMap<i64, BTree
         crate::lineage::check(client, &POLICIES);
     }
     people
+}
+
+/// What is asked of `profiles`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Everybody.
+    All,
+    /// One person, by profile id: that of the place in the list of all.
+    One(usize),
+    /// How many there are.
+    Count,
+}
+
+/// Holds one answer under one of the policies against the model's.
+pub fn ask(client: &Client, model: &Model, policy: usize, asked: Asked, after: &str) {
+    let policy = POLICIES[policy % POLICIES.len()];
+    let snapshot = client.database.snapshot();
+    let expected = model.profiles(snapshot.catalog().policy(policy).expect("a policy"));
+    let table = format!("profiles_by.{policy}");
+    if asked == Asked::Count {
+        let count = client.number(&format!("SELECT count(*) FROM {table}"));
+        assert_eq!(count as usize, expected.len(), "{policy} after {after}");
+        return;
+    }
+    let people = people(client);
+    let attributes = model.attributes();
+    let chosen = match asked {
+        Asked::One(at) => people.keys().nth(at % people.len().max(1)).copied(),
+        _ => None,
+    };
+    let filter = chosen.map_or(String::new(), |id| format!(" WHERE profile_id = {id}"));
+    let mut found = BTreeMap::new();
+    for record in client.records(&format!("SELECT * FROM {table}{filter}")) {
+        let identities = people[&integer(&record, "profile_id")].clone();
+        found.insert(identities, profile(&record, &attributes));
+    }
+    let wanted = |(identities, _): &(BTreeSet<Identity>, Profile)| {
+        chosen.is_none_or(|chosen| people[&chosen] == *identities)
+    };
+    let expected: BTreeMap<_, _> = expected.into_iter().filter(wanted).collect();
+    assert_eq!(found, expected, "{policy} after {after}");
 }
 
 pub fn opened(disk: &MemoryDisk) -> (Client, Model) {

@@ -193,7 +193,7 @@ fn every_change_of_a_profile_is_logged_and_nothing_else_is() {
                 assert!(changed.contains(&(*from, *to)), "seed {seed}, {number}: {sql} not {from}");
                 let was = before.values().any(|profile| profile == to);
                 // A profile that goes into a new one as a whole has joined it.
-                let fits = kind == "joined" || (kind == "split") == !was;
+                let fits = kind == "joined" || (kind == "split") != was;
                 assert!(fits, "seed {seed}, {number}: {sql}: {log:?}");
                 *kinds.entry(kind.clone()).or_insert(0) += 1;
             }

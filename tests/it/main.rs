@@ -14,6 +14,7 @@ mod concurrency;
 mod deletion;
 mod derived;
 mod driver;
+mod freshness;
 mod functions;
 mod graph;
 mod lineage;

@@ -121,7 +121,7 @@ impl World {
     fn check_function(&self, past: Past) {
         let client = &self.client;
         let shown = client.records("SELECT * FROM profiles ORDER BY profile_id");
-        let at = |moment: Option<i64>| moment.map_or("NULL".to_owned(), |it| literal(it));
+        let at = |moment: Option<i64>| moment.map_or("NULL".to_owned(), literal);
         let (as_of, known_at) = (at(past.as_of), at(past.known_at));
         let of_session = format!("SELECT * FROM profiles_at({as_of}) ORDER BY profile_id");
         assert_eq!(client.records(&of_session), shown, "{of_session}");
