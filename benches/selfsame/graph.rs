@@ -5,7 +5,8 @@
 //! A share of people is *contested*: their device was used by the next person too, and customer numbers
 //! are UNIQUE, so that the rule of spec 5.2 has to choose.
 
-use criterion::{BatchSize, Criterion, SamplingMode, Throughput};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, SamplingMode, Throughput};
 use selfsame::error::Result;
 use selfsame::graph::dictionary::Dictionary;
 use selfsame::graph::fold::{Effects, Moment};
@@ -107,6 +108,31 @@ impl World {
     }
 }
 
+/// One device that everybody signs in on: rows that come on time, after as many as there were before.
+fn hub(group: &mut BenchmarkGroup<'_, WallTime>, size: usize) {
+    let (mut world, names) = (World::new(Rules::new(&namespaces(true), 50)), Dictionary::default());
+    let row = |at: usize| vec![(2, "kiosk".to_owned()), (0, format!("C{at:09}"))];
+    let mut next = size;
+    world.take(&(0..size).map(row).collect::<Vec<_>>(), &names);
+    group.throughput(Throughput::Elements(LATER_ROWS as u64));
+    group.bench_function(
+        format!("{LATER_ROWS} rows more, one a commit, on a hub of {size}"),
+        |bencher| {
+            let later = || {
+                next += LATER_ROWS;
+                (next - LATER_ROWS..next).map(row).collect::<Vec<_>>()
+            };
+            let take = |rows: Vec<Vec<(u32, String)>>| {
+                for row in rows {
+                    world.take(&[row], &names);
+                }
+                assert!(world.graph.is_contested(0));
+            };
+            bencher.iter_batched(later, take, BatchSize::PerIteration);
+        },
+    );
+}
+
 fn row_count() -> usize {
     let set = std::env::var("SELFSAME_BENCH_LINKS").ok();
     set.map_or(ROWS_DEFAULT, |text| text.parse().expect("SELFSAME_BENCH_LINKS is a number"))
@@ -160,6 +186,7 @@ pub fn bench(criterion: &mut Criterion) {
             );
         });
     }
+    hub(&mut group, count / 10);
     let (mut world, names) =
         (World::new(Rules::new(&namespaces(false), 50)), Dictionary::default());
     let rows: Vec<_> = (0..count).map(|at| row(at, 10)).collect();

@@ -46,7 +46,7 @@ impl Database {
         let defined = self.define(definition)?;
         let unseen = match pair.kind {
             DecisionKind::Link => self.unseen_notice([&left, &right]),
-            DecisionKind::Unlink => None,
+            DecisionKind::Unlink => self.together_notice(&left, &right),
         };
         let notices: Vec<String> = defined.notice.into_iter().chain(unseen).collect();
         let notice = (!notices.is_empty()).then(|| notices.join("\n"));
@@ -71,6 +71,19 @@ impl Database {
             Ok(DecidedIdentity { namespace, value, number })
         };
         Ok((number(&pair.left)?, number(&pair.right)?))
+    }
+
+    /// An UNLINK parts the two where rows name both; other links may hold them together all the same.
+    fn together_notice(&self, left: &DecidedIdentity, right: &DecidedIdentity) -> Option<String> {
+        let snapshot = self.snapshot();
+        let profile = |identity: &DecidedIdentity| snapshot.state.graph.profile_of(identity.number);
+        profile(left).filter(|left| profile(right) == Some(*left))?;
+        let catalog = snapshot.catalog();
+        Some(format!(
+            "{} and {} are still one person by other links; identity_path shows them",
+            catalog.identity_text(left),
+            catalog.identity_text(right)
+        ))
     }
 
     fn unseen_notice(&self, identities: [&DecidedIdentity; 2]) -> Option<String> {
