@@ -5,7 +5,7 @@
 //! what is ready, a group at a time: it gives rows their fragment ids, appends a record to the log,
 //! applies it to the [`state`] (components, index of rows, parts), syncs the log once for the group,
 //! publishes a new [`snapshot`], and only then answers. When the tail has grown, it flushes it into
-//! segments.
+//! segments, and now and then saves what it derived from them, so that `recovery` need not read them.
 //!
 //! Life of a read. A [`snapshot::Snapshot`] is immutable; scans read its parts, look-ups its index.
 //! Merged profiles are kept per policy by [`profiles`]: a commit only notes which profiles it touched,
@@ -15,6 +15,7 @@ pub mod database;
 pub mod decide;
 mod deletion;
 pub mod derive;
+mod derived_state;
 pub mod evidence;
 pub mod index;
 pub mod intake;

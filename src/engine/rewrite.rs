@@ -59,6 +59,8 @@ impl Writer {
         let new = next.graph.identities().filter(|one| !before.contains(*one)).collect();
         self.replace_manifest(next, &new)?;
         self.publish(vec![(self.state.commit, Touched::all())]);
+        // What was saved is of segments that are gone.
+        self.save_if_changed();
         Ok(Defined { changed: true, notice: applied.notice.or(told) })
     }
 

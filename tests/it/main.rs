@@ -18,4 +18,5 @@ mod graph;
 mod lineage;
 mod oracle;
 mod recovery;
+mod startup;
 mod wire;
