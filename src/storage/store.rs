@@ -17,7 +17,7 @@ use crate::storage::derived::{self, DerivedFile, DerivedWriter};
 use crate::storage::log::{self, Log};
 use crate::storage::manifest::Manifest;
 use crate::storage::part::Part;
-use crate::storage::record::{FileReference, PartRows, Record, batch_identities, identities_batch};
+use crate::storage::record::{FileReference, PartRows, Record, each_identity, identities_batch};
 use crate::storage::segment::{ColumnCache, Segment, SegmentWriter};
 
 const IDENTITIES: &str = "identities";
@@ -159,9 +159,7 @@ impl Files {
             );
             let batch =
                 batch.map_err(|error| Error::corrupted(format!("\"{}\": {error}", file.path)))?;
-            for (number, namespace, value) in batch_identities(&batch)? {
-                each(number, namespace, &value)?;
-            }
+            each_identity(&batch, &mut each)?;
         }
         Ok(())
     }

@@ -37,6 +37,12 @@ fn tables(client: &Client) -> Vec<Vec<String>> {
     TABLES.iter().map(table).collect()
 }
 
+/// Identities and their profiles, as the graph alone has them.
+fn profiles(client: &Client) -> Vec<(u32, Option<u32>)> {
+    let graph = &client.database.snapshot().state.graph;
+    graph.identities().map(|identity| (identity, graph.profile_of(identity))).collect()
+}
+
 fn open(disk: &MemoryDisk, what: &str) -> Client {
     Client::open(disk.crash(0)).unwrap_or_else(|error| panic!("{what}: {error:?}"))
 }
@@ -45,6 +51,7 @@ fn open(disk: &MemoryDisk, what: &str) -> Client {
 fn without_saved(disk: &MemoryDisk) -> MemoryDisk {
     let disk = disk.crash(0);
     disk.remove("derived/state").expect("a disk in memory");
+    disk.sync_folder("derived").expect("a disk in memory");
     disk
 }
 
@@ -103,8 +110,7 @@ fn no_row_is_read_again() {
     assert!(!opens_unread(&without_saved(&disk), &all));
     // Identities and graphs are there, and what events came; rows are not.
     let client = open(&with_unreadable(&disk, &all), "saved");
-    let identities = client.records("SELECT * FROM identities");
-    assert_eq!(identities.len(), right[0].len());
+    assert_eq!(profiles(&client), profiles(&open(&without_saved(&disk), "all rows")));
     assert_eq!(client.run("INSERT INTO visits (id, cookie) VALUES ('v2-3', 'c1')"), "INSERT 0 0");
     assert_eq!(client.run("INSERT INTO visits (id, cookie) VALUES ('v1-4', 'c1')"), "INSERT 0 1");
     let error = client.try_records("SELECT city FROM people").expect_err("damage");
@@ -214,7 +220,7 @@ fn it_is_saved_when_much_came_and_when_something_did() {
     client.database.close().expect("a sound disk");
     assert_eq!(saved(), before, "nothing came");
     let client = Client::open(disk.clone()).expect("a sound store");
-    client.run("ALTER NAMESPACE mail BLOCK ('x3')");
+    client.run("ALTER NAMESPACE crm BLOCK ('3')");
     assert!(opens_unread(&disk, &segments(&disk)), "a rewritten store is saved again");
     client.run("INSERT INTO people VALUES ('a', 'b', 'Rome')");
     let before = saved();
@@ -244,7 +250,7 @@ fn a_full_disk_fails_nothing_but_saving() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn saved_state_is_what_all_rows_say(
@@ -263,7 +269,8 @@ proptest! {
                 0 | 1 => drop(change(&client, &mut model, choices)),
                 2 => {
                     let changes = ["SET NORMALIZE none", "BLOCK ('b')", "UNBLOCK ('b')"];
-                    client.run(&format!("ALTER NAMESPACE mail {}", changes[choices.below(3)]));
+                    // A decision on one of its identities refuses it.
+                    client.try_run(&format!("ALTER NAMESPACE mail {}", changes[choices.below(3)])).ok();
                     learn(&client, &mut model);
                 }
                 3 | 4 => client.database.flush().expect("a sound disk"),
