@@ -11,6 +11,7 @@ mod graph;
 mod ingest;
 mod lookup;
 mod merge;
+mod opening;
 mod past;
 mod query;
 mod repair;
@@ -47,6 +48,7 @@ fn main() {
     graph::bench(&mut criterion);
     let sample = Sample::write();
     ingest::bench(&mut criterion, &sample);
+    opening::bench(&mut criterion, &sample);
     let store = Store::loaded(&sample);
     lookup::bench(&mut criterion, &store);
     query::bench(&mut criterion, &store);

@@ -21,7 +21,7 @@ pub struct Store {
     pub session: Session,
     /// The engine below it.
     pub database: Arc<Database>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Store {
@@ -34,7 +34,7 @@ impl Store {
         let settings = Settings { copy_directories, ..Settings::default() };
         let server = Server::new(Arc::clone(&database), settings);
         let session = server.session("bench", "bench", &[]).expect("a session needs nothing");
-        let store = Self { session, database, _folder: folder };
+        let store = Self { session, database, folder: Arc::new(folder) };
         store.run(DDL);
         store
     }
@@ -45,6 +45,11 @@ impl Store {
         store.run(&copies(Company::tables()));
         store.database.flush().expect("the disk has room");
         store
+    }
+
+    /// Where the store is, which is removed once nobody holds it.
+    pub fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
     }
 
     /// Runs statements.

@@ -3,7 +3,7 @@
 //! Reading is taking a snapshot; writing is asking the writer and waiting for its answer. All calls
 //! here block and belong on threads that may.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -122,6 +122,12 @@ impl Shared {
         Some(Arc::clone(self.event_ids.lock().entry(dataset.id).or_default()))
     }
 
+    /// Event ids of datasets, as they were saved.
+    pub(crate) fn restore_event_ids(&self, saved: BTreeMap<u32, EventIds>) {
+        let saved = saved.into_iter().map(|(dataset, events)| (dataset, Arc::new(events)));
+        self.event_ids.lock().extend(saved);
+    }
+
     /// Removes files that no manifest names any more. Readers that have them open go on reading.
     pub(crate) fn remove_files<'a>(&self, paths: impl Iterator<Item = &'a String>) {
         let paths: BTreeSet<_> = paths.collect();
@@ -146,7 +152,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens a store and rebuilds what is derived from it.
+    /// Opens a store, and takes what is derived from it as it was saved, or rebuilds it.
     ///
     /// # Errors
     /// `XX001` if the store is damaged; whatever the disk says.

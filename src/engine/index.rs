@@ -17,6 +17,8 @@ use crate::error::Result;
 use crate::graph::chunked::Chunked;
 use crate::storage::part::Part;
 
+mod saved;
+
 /// Totals and chains of one primary identity.
 #[derive(Clone, Copy, Debug)]
 pub struct Totals {

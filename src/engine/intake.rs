@@ -3,7 +3,7 @@
 //! Normalises identities and gives them their numbers (spec 5.1), and refuses rows that name nobody.
 //! Runs on the threads of sessions and loads; the writer need not look at a text again.
 
-use std::hash::BuildHasher;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -12,11 +12,12 @@ use arrow::array::{
 };
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use hashbrown::{DefaultHashBuilder, HashSet};
+use hashbrown::HashSet;
 use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
 use crate::engine::derive::{DERIVED_IDENTITY, Programs, derive};
+use crate::env::random::random_u64;
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
 use crate::model::dataset::Dataset;
@@ -209,18 +210,64 @@ fn keep(batch: RecordBatch, refused: Vec<(usize, &'static str, String)>) -> Resu
 }
 
 /// The event ids that a dataset has accepted, as 128-bit hashes: 20 to 39 bytes an event. Two ids are
-/// taken for one with a probability of 2^-128 a pair, under keys drawn anew at each start.
-#[derive(Debug, Default)]
+/// taken for one with a probability of 2^-128 a pair, under keys that are drawn anew at each start unless
+/// they were saved with the hashes.
+#[derive(Debug)]
 pub struct EventIds {
     /// Held by the one load that may run.
     pub turn: Mutex<()>,
     seen: Mutex<HashSet<u128>>,
-    keys: (DefaultHashBuilder, DefaultHashBuilder),
+    keys: [u64; 4],
+    /// For each half of a hash, SipHash that has taken in the keys of the half.
+    hashers: [DefaultHasher; 2],
+}
+
+impl Default for EventIds {
+    fn default() -> Self {
+        Self::with_keys(std::array::from_fn(|_| random_u64()))
+    }
 }
 
 impl EventIds {
+    /// No ids yet, to be hashed under these keys.
+    pub fn with_keys(keys: [u64; 4]) -> Self {
+        let hashers = [[keys[0], keys[1]], [keys[2], keys[3]]].map(|keys| {
+            let mut hasher = DefaultHasher::new();
+            keys.into_iter().for_each(|key| hasher.write_u64(key));
+            hasher
+        });
+        Self { turn: Mutex::default(), seen: Mutex::default(), keys, hashers }
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> [u64; 4] {
+        self.keys
+    }
+
+    /// What is made of a known text: the standard library may come to hash otherwise.
+    pub fn probe(&self) -> [u64; 2] {
+        let hash = self.hash("an event");
+        [(hash >> 64) as u64, hash as u64]
+    }
+
+    /// How many ids were accepted.
+    pub fn count(&self) -> usize {
+        self.seen.lock().len()
+    }
+
+    /// The hashes of all accepted ids, in no order.
+    pub fn all(&self) -> Vec<u128> {
+        self.seen.lock().iter().copied().collect()
+    }
+
     fn hash(&self, id: &str) -> u128 {
-        (u128::from(self.keys.0.hash_one(id)) << 64) | u128::from(self.keys.1.hash_one(id))
+        let [high, low] = &self.hashers;
+        let half = |keyed: &DefaultHasher| {
+            let mut hasher = keyed.clone();
+            hasher.write(id.as_bytes());
+            u128::from(hasher.finish())
+        };
+        (half(high) << 64) | half(low)
     }
 
     /// Ids of a column as hashes; `None` where there is no id.

@@ -5,7 +5,8 @@
 //! what is ready, a group at a time: it gives rows their fragment ids, appends a record to the log,
 //! applies it to the [`state`] (components, index of rows, parts), syncs the log once for the group,
 //! publishes a new [`snapshot`], and only then answers. When the tail has grown, it flushes it into
-//! segments. What a commit, a definition or a deletion did to profiles is noted in the same record, for
+//! segments, and now and then saves what it derived from them, so that `recovery` need not read them.
+//! What a commit, a definition or a deletion did to profiles is noted in the same record, for
 //! `identity_changes`; work that takes a while is seen in [`operations`].
 //!
 //! Life of a read. A [`snapshot::Snapshot`] is immutable; scans read its parts, look-ups its index.
@@ -17,6 +18,7 @@ pub mod database;
 pub mod decide;
 mod deletion;
 pub mod derive;
+mod derived_state;
 pub mod evidence;
 pub mod fragments;
 pub mod index;

@@ -1,6 +1,7 @@
 //! Recovery: from the ground state on disk to the state in memory.
 //!
-//! Identities first, under their stored numbers, those of decisions included; then the segments of the manifest; then the log's
+//! Identities first, under their stored numbers, those of decisions included; then derived state as it
+//! was saved, if it is of use (`derived_state`); then the other segments of the manifest; then the log's
 //! records, one by one, as they were applied the first time. Only numbers are read from segments, and
 //! event ids where a dataset recognises events by them.
 
@@ -12,6 +13,7 @@ use arrow::datatypes::DataType;
 
 use crate::catalog::Catalog;
 use crate::engine::database::{Options, Shared};
+use crate::engine::derived_state::Restored;
 use crate::engine::internal::INGESTS;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, decided_rules_of};
@@ -22,7 +24,7 @@ use crate::graph::dictionary::Dictionary;
 use crate::graph::identity_graph::IdentityGraph;
 use crate::model::decision::DecidedIdentity;
 use crate::model::definition::Definition;
-use crate::storage::manifest::Manifest;
+use crate::storage::manifest::{Manifest, SegmentEntry};
 use crate::storage::part::Part;
 use crate::storage::record::{Commit, CommitPart, Delete, PartRows, Record};
 use crate::storage::store::Store;
@@ -44,15 +46,17 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
         unflushed: Vec::new(),
         identity_files,
         logged_segments: BTreeSet::new(),
+        saved: None,
     };
-    writer.load_manifest(&opened.manifest)?;
+    let restored = writer.load_manifest(&opened.manifest)?;
     let records = opened.records.len();
     for record in opened.records {
         writer.replay(record)?;
     }
-    writer.finish_recovery()?;
+    writer.finish_recovery(&restored)?;
     tracing::info!(
         segments = opened.manifest.segments.len(),
+        restored = restored.segments.len(),
         records,
         identities = writer.state.graph.identity_count(),
         profiles = writer.state.graph.profile_count(),
@@ -63,7 +67,8 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
 }
 
 impl Writer {
-    fn load_manifest(&mut self, manifest: &Manifest) -> Result<()> {
+    /// Gives what saved state it came from.
+    fn load_manifest(&mut self, manifest: &Manifest) -> Result<Restored> {
         if !manifest.catalog.is_null() {
             let catalog: Catalog =
                 serde_json::from_value(manifest.catalog.clone()).map_err(|error| {
@@ -83,22 +88,31 @@ impl Writer {
             })?;
         }
         self.state.next_fragment_id = manifest.next_fragment_id.max(1);
+        let restored = self.restore(manifest);
         let mut segments = manifest.segments.clone();
         segments.sort_by_key(|entry| entry.first_fragment_id);
         let mut change = Change::at_start();
-        for entry in segments {
-            let part = CommitPart {
-                dataset: entry.dataset,
-                first_fragment_id: entry.first_fragment_id,
-                rows: PartRows::Segment(entry.file),
-            };
-            let mut part = open_part(&self.shared, &part, entry.committed_at)?;
-            if let Some(file) = &entry.deletions {
-                part = shared.files.read_deletions(&part, file)?;
-            }
+        for entry in segments.iter().filter(|entry| !restored.segments.contains(&entry.file.path)) {
+            let part = self.stored_part(entry)?;
             self.state.apply(Arc::new(part), &mut change)?;
         }
-        self.state.settle(&shared.dictionary, &mut change)
+        self.state.settle(&shared.dictionary, &mut change)?;
+        self.state.order_parts();
+        Ok(restored)
+    }
+
+    /// A segment of the manifest with its deletions.
+    pub(super) fn stored_part(&self, entry: &SegmentEntry) -> Result<Part> {
+        let part = CommitPart {
+            dataset: entry.dataset,
+            first_fragment_id: entry.first_fragment_id,
+            rows: PartRows::Segment(entry.file.clone()),
+        };
+        let part = open_part(&self.shared, &part, entry.committed_at)?;
+        match &entry.deletions {
+            Some(file) => self.shared.files.read_deletions(&part, file),
+            None => Ok(part),
+        }
     }
 
     fn replay(&mut self, record: Record) -> Result<()> {
@@ -160,18 +174,22 @@ impl Writer {
         let found = self.state.find_rows(dataset.id, &delete.fragment_ids)?;
         let (names, mut change) = (Arc::clone(&self.shared.dictionary), Change::default());
         let deleted = self.state.delete(&dataset, &found, &names, &mut change)?;
+        if let Some(events) = self.shared.event_ids(&dataset).filter(|events| events.count() > 0) {
+            events.remove(self.event_ids_of(&dataset, &found)?);
+        }
         if deleted == delete.fragment_ids { Ok(()) } else { Err(bad()) }
     }
 
     /// What is derived from all rows at once, and the first snapshot.
-    fn finish_recovery(&mut self) -> Result<()> {
+    fn finish_recovery(&mut self, restored: &Restored) -> Result<()> {
         for dataset in self.state.catalog.datasets.values() {
             let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id())
             else {
                 continue;
             };
             let column = &dataset.columns[at];
-            for (_, part) in self.state.parts(dataset.id) {
+            let parts = self.state.parts(dataset.id).map(|(_, part)| part);
+            for part in parts.filter(|part| !restored.knows_events(part)) {
                 for group in 0..part.group_count() {
                     let ids = part.column(group, &column.name, &column.ty.to_arrow())?;
                     let ids = part.live_column(group, ids)?;
@@ -179,7 +197,8 @@ impl Writer {
                 }
             }
         }
-        self.state.next_ingest_id = self.last_ingest_id()? + 1;
+        self.state.next_ingest_id =
+            self.state.next_ingest_id.max(self.last_ingest_id(restored)? + 1);
         let dictionary = Arc::clone(&self.shared.dictionary);
         let snapshot = Snapshot { state: self.state.clone(), dictionary, views: None };
         let commit = snapshot.commit();
@@ -188,10 +207,11 @@ impl Writer {
         Ok(())
     }
 
-    fn last_ingest_id(&self) -> Result<i64> {
+    /// The last number of a load that was not restored.
+    fn last_ingest_id(&self, restored: &Restored) -> Result<i64> {
         let mut last = 0;
-        let parts: Vec<&Arc<Part>> = self.state.parts(INGESTS).map(|(_, part)| part).collect();
-        for part in parts {
+        let parts = self.state.parts(INGESTS).map(|(_, part)| part);
+        for part in parts.filter(|part| !restored.contains(part)) {
             for group in 0..part.group_count() {
                 let ids = part.column(group, "ingest_id", &DataType::Int64)?;
                 let ids = ids.as_any().downcast_ref::<Int64Array>();

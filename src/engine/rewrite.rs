@@ -53,6 +53,8 @@ impl Writer {
         match self.keep_rewritten(&before, definition) {
             Ok(told) => {
                 self.publish(vec![(self.state.commit, Touched::all())]);
+                // What was saved is of segments that are gone.
+                self.save_if_changed();
                 Ok(Defined { changed: true, notice: applied.notice.or(told) })
             }
             Err(error) => {

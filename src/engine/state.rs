@@ -383,6 +383,27 @@ impl State {
         Ok(())
     }
 
+    /// Brings a graph that was made under other rules under those of the catalog.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read; the state is then to be thrown away.
+    pub fn follow_catalog(&mut self, names: &Dictionary) -> Result<()> {
+        let rows = Rows { catalog: &self.catalog, index: &self.index, slots: &self.slots };
+        let mut effects = Effects::default();
+        let now = decided_rules_of(&self.catalog);
+        for (pair, decided) in self.graph.rules().decided_otherwise(&now) {
+            self.graph.decide(pair, decided, names, &rows, &mut effects)?;
+        }
+        self.graph.restate(now, names, &rows, &mut effects, &mut |_, _| ())
+    }
+
+    /// Brings the parts of each dataset into the order of ingestion.
+    pub(super) fn order_parts(&mut self) {
+        let first = |slot: &u32| self.slots.get(*slot).map(|part| part.first_fragment_id);
+        let datasets = Arc::make_mut(&mut self.datasets);
+        datasets.values_mut().for_each(|slots| slots.sort_by_key(first));
+    }
+
     /// Removes a part to which nothing refers.
     pub(super) fn drop_part(&mut self, dataset: u32, slot: u32) {
         Arc::make_mut(&mut self.slots).remove(slot);

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::catalog::Catalog;
 use crate::engine::database::{Defined, Shared};
 use crate::engine::deletion::FoundRows;
+use crate::engine::derived_state::Description;
 use crate::engine::intake::stored_schema;
 use crate::engine::internal::{
     CHANGES, INGESTS, Ingest, changes_batch, ingest_batch, internal_schema,
@@ -105,6 +106,8 @@ pub(crate) struct Writer {
     pub(crate) identity_files: Vec<FileReference>,
     /// Segments that the log brought since the last flush.
     pub(crate) logged_segments: BTreeSet<String>,
+    /// What the derived state is made of that is on disk and of use.
+    pub(crate) saved: Option<Description>,
 }
 
 impl Writer {
@@ -118,6 +121,9 @@ impl Writer {
             }
             if let Some(reply) = self.serve(group) {
                 let flushed = self.flush();
+                if flushed.is_ok() {
+                    self.save_if_changed();
+                }
                 drop(reply.send(flushed));
                 return;
             }
@@ -128,7 +134,7 @@ impl Writer {
     }
 
     fn flush_in_background(&mut self) {
-        if let Err(error) = self.flush() {
+        if let Err(error) = self.flush_and_save() {
             tracing::error!(%error, "could not flush the log into segments; it goes on growing");
         }
     }
@@ -179,7 +185,7 @@ impl Writer {
             drop(reply.send(rewritten));
         }
         for reply in flushes {
-            let flushed = self.flush();
+            let flushed = self.flush_and_save();
             drop(reply.send(flushed));
         }
         close
@@ -301,6 +307,7 @@ impl Writer {
         let (mut parts, new_ids) = self.fresh_parts(pending.parts, dataset, pending.new_ids)?;
         let committed_at = self.shared.clock.now_micros();
         if let Some(ingest) = pending.ingest {
+            self.state.next_ingest_id = self.state.next_ingest_id.max(ingest.ingest_id + 1);
             let batch = ingest_batch(&Ingest { finished_at: committed_at, ..ingest })?;
             parts.push(PendingPart { dataset: INGESTS, rows: PartRows::Batch(batch) });
         }
@@ -360,14 +367,7 @@ impl Writer {
         found: &[FoundRows],
         before: &State,
     ) -> Result<(u64, Change)> {
-        let mut event_ids = Vec::new();
-        if let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id()) {
-            let column = &dataset.columns[at];
-            for rows in found {
-                let ids = rows.column(&column.name, &column.ty.to_arrow())?;
-                event_ids.extend(events.hashes(&ids)?.into_iter().flatten());
-            }
-        }
+        let event_ids = self.event_ids_of(dataset, found)?;
         let mut change = Change::default();
         let names = Arc::clone(&self.shared.dictionary);
         let fragment_ids = self.state.delete(dataset, found, &names, &mut change)?;
@@ -381,6 +381,19 @@ impl Writer {
             events.remove(event_ids);
         }
         Ok((rows, change))
+    }
+
+    /// The event ids of rows of a dataset, if it recognises events by id.
+    pub(super) fn event_ids_of(&self, dataset: &Dataset, found: &[FoundRows]) -> Result<Vec<u128>> {
+        let mut event_ids = Vec::new();
+        if let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id()) {
+            let column = &dataset.columns[at];
+            for rows in found {
+                let ids = rows.column(&column.name, &column.ty.to_arrow())?;
+                event_ids.extend(events.hashes(&ids)?.into_iter().flatten());
+            }
+        }
+        Ok(event_ids)
     }
 
     /// Leaves out events that were accepted before; empty parts are dropped.
@@ -412,6 +425,14 @@ impl Writer {
             }
         }
         Ok((fresh, new_ids))
+    }
+
+    /// Flushes, and saves derived state if much came since it was saved. No commit waits for it: those
+    /// of the group have their answers, and the log holds them.
+    fn flush_and_save(&mut self) -> Result<()> {
+        self.flush()?;
+        self.save_if_grown();
+        Ok(())
     }
 
     /// Moves the tail into segments and starts a new log.
@@ -449,16 +470,7 @@ impl Writer {
         let mut segments = Vec::new();
         for dataset in next.datasets.keys() {
             for (_, part) in next.parts(*dataset) {
-                let Some(segment) = part.segment_file() else {
-                    return Err(Error::internal("a flush left rows in the tail"));
-                };
-                segments.push(SegmentEntry {
-                    dataset: part.dataset,
-                    first_fragment_id: part.first_fragment_id,
-                    committed_at: part.committed_at,
-                    file: segment.file().clone(),
-                    deletions: part.deletions().and_then(|it| it.file().cloned()),
-                });
+                segments.push(segment_entry(part)?);
             }
         }
         let catalog = serde_json::to_value(next.catalog.as_ref())
@@ -538,6 +550,19 @@ impl Writer {
         next.replace_slots(dataset, &old, Arc::new(Part::segment(dataset, id, at, segment)));
         Ok(())
     }
+}
+
+/// What the manifest says of a part, which must be in a segment.
+pub(super) fn segment_entry(part: &Part) -> Result<SegmentEntry> {
+    let segment = part.segment_file();
+    let segment = segment.ok_or_else(|| Error::internal("a flush left rows in the tail"))?;
+    Ok(SegmentEntry {
+        dataset: part.dataset,
+        first_fragment_id: part.first_fragment_id,
+        committed_at: part.committed_at,
+        file: segment.file().clone(),
+        deletions: part.deletions().and_then(|it| it.file().cloned()),
+    })
 }
 
 /// Paths of the segments that a commit brings.

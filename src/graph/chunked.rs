@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use crate::error::{Error, Result};
+
 const LEAF: usize = 128;
 const NODE: usize = 256;
 
@@ -94,9 +96,45 @@ impl<T: Copy> Chunked<T> {
         }
     }
 
+    /// An array of elements at ascending places, and of a value between them.
+    ///
+    /// # Errors
+    /// `XX001` if the places do not ascend.
+    pub fn with_gaps(value: T, elements: impl Iterator<Item = (u32, T)>) -> Result<Self> {
+        let mut array = Self::default();
+        for (at, element) in elements {
+            if (at as usize) < array.length {
+                return Err(Error::corrupted("places of derived state do not ascend"));
+            }
+            array.grow(at as usize, value);
+            array.push(element);
+        }
+        Ok(array)
+    }
+
     /// All elements in order.
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
         self.nodes.iter().flat_map(|node| node.iter()).flat_map(|leaf| leaf.iter().copied())
+    }
+}
+
+impl<T: Copy> FromIterator<T> for Chunked<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        let mut elements = elements.into_iter().fuse();
+        let mut array = Self::default();
+        loop {
+            let mut leaf = Vec::with_capacity(LEAF);
+            leaf.extend(elements.by_ref().take(LEAF));
+            if leaf.is_empty() {
+                return array;
+            }
+            if array.length.is_multiple_of(LEAF * NODE) {
+                array.nodes.push(Arc::new(Vec::with_capacity(NODE)));
+            }
+            array.length += leaf.len();
+            let node = array.nodes.last_mut().expect("one was pushed above");
+            Arc::make_mut(node).push(Arc::new(leaf));
+        }
     }
 }
 
@@ -124,6 +162,26 @@ mod tests {
         array.grow(300, 7u8);
         array.grow(10, 9);
         assert_eq!((array.len(), array.get(299), array.get(300)), (300, Some(7), None));
+    }
+
+    #[test]
+    fn a_collected_array_goes_on_as_a_pushed_one() {
+        for length in [0, 1, 127, 128, 129, 32_767, 32_768, 32_769, 100_000u32] {
+            let mut array: Chunked<u32> = (0..length).collect();
+            array.push(7);
+            assert!(array.iter().eq((0..length).chain([7])), "{length}");
+            assert_eq!(array.len(), length as usize + 1);
+        }
+    }
+
+    #[test]
+    fn gaps_are_filled() {
+        let array = Chunked::with_gaps(0, [(3, 1), (4, 2), (700, 3)].into_iter()).unwrap();
+        assert_eq!(array.len(), 701);
+        let found: Vec<_> = array.iter().enumerate().filter(|(_, value)| *value > 0).collect();
+        assert_eq!(found, [(3, 1), (4, 2), (700, 3)]);
+        let twice = Chunked::with_gaps(0, [(3, 1), (3, 2)].into_iter());
+        assert_eq!(twice.unwrap_err().code().0, "XX001");
     }
 
     #[test]

@@ -13,6 +13,8 @@
 
 use crate::graph::chunked::Chunked;
 
+mod saved;
+
 /// What the graph keeps for one identity: 20 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {

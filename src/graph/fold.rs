@@ -17,6 +17,8 @@ use crate::graph::chunked::Chunked;
 use crate::graph::components::Components;
 use crate::graph::rules::{Context, Decided};
 
+mod saved;
+
 /// Place of a row in the order of the fold: `observed_at` in microseconds (`i64::MIN` if it has none),
 /// then the fragment id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -23,6 +23,8 @@ use crate::graph::dictionary::Dictionary;
 use crate::graph::fold::{Dropped, Effects, Fold, Moment};
 use crate::graph::rules::{CONTESTED, Context, Decided, Rules};
 
+mod saved;
+
 /// Gives rows again, by identity.
 pub trait RowSource {
     /// Calls for every accepted row whose primary identity is one of these, in any order, with the

@@ -6,6 +6,7 @@
 //! - [`rules`] is what namespaces, the capacity and stewards demand, in numbers.
 //! - [`fold`] is the rule of spec 5.2: which links of contested clusters live.
 //! - [`identity_graph`] puts them together: rows in, profiles out.
+//! - [`packed`] is how its arrays are saved and come back.
 //! - [`changes`] tells what became of profiles.
 //! - [`links`] lists pairs of identities and their evidence, from rows.
 //!
@@ -19,6 +20,7 @@ pub mod dictionary;
 pub mod fold;
 pub mod identity_graph;
 pub mod links;
+pub mod packed;
 pub mod rules;
 
 #[cfg(test)]

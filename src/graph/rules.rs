@@ -123,6 +123,19 @@ impl Rules {
         self.decisions.get(&(left, right)).copied()
     }
 
+    /// Pairs of which the other rules say something else was decided, or nothing, and what.
+    pub fn decided_otherwise(&self, other: &Self) -> Vec<((u32, u32), Option<Decided>)> {
+        let once = |pair: &(u32, u32)| pair.0 < pair.1;
+        let new = other
+            .decisions
+            .iter()
+            .filter(|(pair, decided)| once(pair) && self.decisions.get(*pair) != Some(*decided));
+        let gone =
+            self.decisions.keys().filter(|pair| once(pair) && !other.decisions.contains_key(*pair));
+        let gone = gone.map(|pair| (*pair, None));
+        gone.chain(new.map(|(pair, decided)| (*pair, Some(*decided)))).collect()
+    }
+
     /// Whether stewards decided anything.
     pub fn has_decisions(&self) -> bool {
         !self.decisions.is_empty()

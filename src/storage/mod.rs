@@ -5,17 +5,19 @@
 //!   rows were deleted.
 //! - [`segment`] holds many rows as one immutable Parquet file that any engine can read.
 //! - [`deletions`] says which rows of a part exist no more, without rewriting it.
+//! - [`derived`] is the file of what was computed from all that, so that opening need not.
 //! - [`part`] is a run of rows wherever it is, in the log's tail or in a segment: what readers scan.
 //! - [`manifest`] lists the live files; replacing it is the one atomic step of a flush.
 //! - [`store`] puts them together: open, append, flush.
 //!
-//! The folder of a store: `log/`, `segments/<dataset number>/`, `deletions/`, `identities/`, `manifest`. A
+//! The folder of a store: `log/`, `segments/<dataset number>/`, `deletions/`, `identities/`, `derived/`, `manifest`. A
 //! segment written by a load is referred to by the load's log record until the next flush lists it in the
 //! manifest; files that neither names are left-overs of loads that did not happen, removed at open. Rows
 //! that a log record deletes are in a file below `deletions/` from the next flush on; those of the log's
 //! tail are left out when it is flushed, and a segment of which no row lives leaves the manifest.
 
 pub mod deletions;
+pub mod derived;
 pub mod log;
 pub mod manifest;
 pub mod part;

@@ -156,16 +156,30 @@ pub fn identities_batch(identities: &[(u32, u32, String)]) -> Result<RecordBatch
 /// # Errors
 /// `XX001` if the batch is not one of identities.
 pub fn batch_identities(batch: &RecordBatch) -> Result<Vec<(u32, u32, String)>> {
+    let mut all = Vec::with_capacity(batch.num_rows());
+    each_identity(batch, |number, namespace, value| {
+        all.push((number, namespace, value.to_owned()));
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// The same, one by one: number, namespace, value.
+///
+/// # Errors
+/// `XX001` if the batch is not one of identities; what `each` gives.
+pub fn each_identity(
+    batch: &RecordBatch,
+    mut each: impl FnMut(u32, u32, &str) -> Result<()>,
+) -> Result<()> {
     let numbers = batch.column(0).as_any().downcast_ref::<UInt32Array>();
     let namespaces = batch.column(1).as_any().downcast_ref::<UInt32Array>();
     let values = batch.column(2).as_any().downcast_ref::<StringArray>();
     let (Some(numbers), Some(namespaces), Some(values)) = (numbers, namespaces, values) else {
         return Err(Error::corrupted("a stored list of identities has other columns"));
     };
-    let all = 0..batch.num_rows();
-    Ok(all
-        .map(|at| (numbers.value(at), namespaces.value(at), values.value(at).to_owned()))
-        .collect())
+    let mut rows = 0..batch.num_rows();
+    rows.try_for_each(|at| each(numbers.value(at), namespaces.value(at), values.value(at)))
 }
 
 /// Fragment ids as runs: what is deleted was often loaded together.

@@ -13,10 +13,11 @@ use arrow::datatypes::SchemaRef;
 use crate::env::disk::Disk;
 use crate::error::{Error, Result};
 use crate::storage::deletions::{Deletions, ROW, deletions_batch};
+use crate::storage::derived::{self, DerivedFile, DerivedWriter};
 use crate::storage::log::{self, Log};
 use crate::storage::manifest::Manifest;
 use crate::storage::part::Part;
-use crate::storage::record::{FileReference, PartRows, Record, batch_identities, identities_batch};
+use crate::storage::record::{FileReference, PartRows, Record, each_identity, identities_batch};
 use crate::storage::segment::{ColumnCache, Segment, SegmentWriter};
 
 const IDENTITIES: &str = "identities";
@@ -36,6 +37,19 @@ pub struct Files {
 impl Files {
     fn number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Starts a file of derived state.
+    pub fn create_derived(&self) -> Result<DerivedWriter> {
+        DerivedWriter::create(&self.disk)
+    }
+
+    /// Opens the file of derived state, if there is one.
+    ///
+    /// # Errors
+    /// `XX001` if it is damaged or of another version.
+    pub fn open_derived(&self) -> Result<Option<DerivedFile>> {
+        DerivedFile::open(&self.disk)
     }
 
     /// Starts a segment of a dataset.
@@ -145,9 +159,7 @@ impl Files {
             );
             let batch =
                 batch.map_err(|error| Error::corrupted(format!("\"{}\": {error}", file.path)))?;
-            for (number, namespace, value) in batch_identities(&batch)? {
-                each(number, namespace, &value)?;
-            }
+            each_identity(&batch, &mut each)?;
         }
         Ok(())
     }
@@ -178,6 +190,8 @@ impl Store {
         for folder in FOLDERS {
             disk.create_folder(folder)?;
         }
+        // Not among the folders that say whether there is a store: what it holds can be computed.
+        disk.create_folder(derived::FOLDER)?;
         disk.sync_folder(".")?;
         let (manifest, log, payloads) = match Manifest::read(&disk)? {
             Some(manifest) => {
@@ -197,6 +211,7 @@ impl Store {
         let next_number = AtomicU64::new(manifest.next_file_number.max(1));
         let files = Arc::new(Files { disk, cache, next_number });
         remove_leftovers(&files, &manifest, &records)?;
+        derived::remove_unfinished(&files.disk)?;
         let opened = Opened { manifest: manifest.clone(), records };
         Ok((Self { files, log, manifest }, opened))
     }

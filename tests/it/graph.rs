@@ -21,9 +21,9 @@ const DEFINITIONS: &str = "
 const NAMESPACES: [&str; 4] = ["crm", "mail", "cookie", "device"];
 
 /// What a row gives for each column of `rows`.
-type Given = Vec<Value>;
+pub type Given = Vec<Value>;
 
-fn given() -> impl Strategy<Value = Given> {
+pub fn given() -> impl Strategy<Value = Given> {
     let value = |values: &'static [&'static str], weight: u32| {
         prop_oneof![
             4 => Just(Value::Null),
@@ -43,7 +43,7 @@ fn given() -> impl Strategy<Value = Given> {
         .prop_map(|(a, b, c, d, e, f, seen)| vec![a, b, c, d, e, f, seen])
 }
 
-fn opened(disk: &MemoryDisk) -> (Client, Model) {
+pub fn opened(disk: &MemoryDisk) -> (Client, Model) {
     let client = Client::open(disk.clone()).expect("an empty store");
     client.run(DEFINITIONS);
     let mut model = Model::new(Vec::new(), Vec::new());
@@ -52,7 +52,7 @@ fn opened(disk: &MemoryDisk) -> (Client, Model) {
 }
 
 /// The definitions and decisions as the engine has them, and nothing else of it.
-fn learn(client: &Client, model: &mut Model) {
+pub fn learn(client: &Client, model: &mut Model) {
     let snapshot = client.database.snapshot();
     let catalog = snapshot.catalog();
     model.namespaces = catalog.namespaces.values().cloned().collect();
@@ -78,7 +78,7 @@ fn pair(left: Identity, right: Identity) -> Pair {
 }
 
 /// Brings rows through one statement; those that are refused are left out, as an insert is whole.
-fn bring(client: &Client, model: &mut Model, rows: &[Given]) {
+pub fn bring(client: &Client, model: &mut Model, rows: &[Given]) {
     let allowed: Vec<String> = rows
         .iter()
         .filter(|row| matches!(model.accept("rows", row.to_vec()), Outcome::Accepted(_)))
@@ -145,7 +145,7 @@ fn check(client: &Client, model: &Model, after: &str) -> BTreeSet<BTreeSet<Ident
 }
 
 /// The links of each person alone are those of the whole table.
-fn check_lookups(client: &Client) {
+pub fn check_lookups(client: &Client) {
     let columns = "left_namespace, left_identity, right_namespace, right_identity";
     for record in client.records("SELECT DISTINCT profile_id FROM identities") {
         let profile = number(&record, "profile_id");
@@ -190,7 +190,7 @@ fn statement(choices: &mut Choices) -> String {
     }
 }
 
-fn change(client: &Client, model: &mut Model, choices: &mut Choices) -> String {
+pub fn change(client: &Client, model: &mut Model, choices: &mut Choices) -> String {
     // Of decisions on pairs at random most exist for their removal to be refused.
     let sql = match choices.below(4) {
         0 => match client.database.snapshot().catalog().decisions.in_order().first() {

@@ -22,5 +22,6 @@ mod oracle;
 mod policies;
 mod recovery;
 mod simulation;
+mod startup;
 mod time_travel;
 mod wire;

@@ -423,6 +423,10 @@ fn damage_is_told_and_never_a_wrong_answer() {
     let files = disk.paths();
     assert_eq!(files.len(), 8, "{files:?}");
     for path in files {
+        if path.starts_with("derived/") {
+            // It is the copy of nothing: `startup` damages it and goes without.
+            continue;
+        }
         // The log ends where its records do: damage to its last one cannot be told from a torn write.
         if !path.starts_with("log/") {
             check_every_part(&disk, &path, &right);
