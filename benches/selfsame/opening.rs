@@ -4,11 +4,12 @@
 //! costs where the folder `derived` was removed. Closing is not timed.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use selfsame::demo::Company;
 use selfsame::engine::{Database, Options};
+use selfsame::env::clock::Stopwatch;
 
 use crate::sample::Sample;
 use crate::store::Store;
@@ -40,9 +41,9 @@ pub fn bench(criterion: &mut Criterion, sample: &Sample) {
 /// How long it takes to open a store.
 fn open(folder: &Path) -> Duration {
     let options = Options::folder(folder).expect("nobody has it open");
-    let watch = Instant::now();
+    let watch = Stopwatch::start();
     let database = Database::open(options).expect("the store is sound");
-    let time = watch.elapsed();
+    let time = Duration::from_secs_f64(watch.seconds());
     assert!(database.snapshot().state.graph.profile_count() > 0, "the sample is in it");
     database.close().expect("the disk has room");
     time

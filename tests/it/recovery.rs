@@ -421,7 +421,7 @@ fn damage_is_told_and_never_a_wrong_answer() {
     let right = QUERIES.map(|sql| client.records(sql));
     drop(client);
     let files = disk.paths();
-    assert_eq!(files.len(), 8, "{files:?}");
+    assert_eq!(files.len(), 9, "{files:?}");
     for path in files {
         if path.starts_with("derived/") {
             // It is the copy of nothing: `startup` damages it and goes without.
