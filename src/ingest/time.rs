@@ -41,7 +41,7 @@ pub(crate) fn timestamp(text: &str) -> Result<i64, Flaw> {
     in_range(days * DAY_MICROS + micros)
 }
 
-/// A moment as [`timestamp`] reads it, and whether the text names its zone; `None` if it is none.
+/// A moment as `timestamp` reads it, and whether the text names its zone; `None` if it is none.
 pub fn moment(text: &str) -> Option<(i64, bool)> {
     let text = text.trim_ascii();
     let micros = timestamp(text).ok()?;

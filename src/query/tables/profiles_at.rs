@@ -1,6 +1,6 @@
 //! `profiles_at(as_of [, known_at])`: profiles as they were, whatever the session's own moments are.
 //!
-//! The columns are those of `profiles`; [`crate::query::time_functions`] makes the table.
+//! The columns are those of `profiles`; `query::time_functions` makes the table.
 
 use std::sync::Arc;
 
