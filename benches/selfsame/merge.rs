@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use selfsame::engine::profiles::ProfileView;
+use selfsame::merge as strategies;
 use selfsame::model::definition::{Definition, Existence};
-use selfsame::model::policy::{MergePolicy, MergeRule};
+use selfsame::model::policy::{Argument, MergePolicy, MergeRule, StrategyCall};
 
 use crate::store::Store;
 
@@ -20,7 +21,7 @@ const POLICY: &str = "measured";
 /// An attribute that no policy of the sample has a rule for.
 const UNRULED: &str = "income_band";
 
-/// Measures the built-in policy and the sample's own.
+/// Measures the built-in policy, the sample's own, and each strategy wherever it fits.
 pub fn bench(criterion: &mut Criterion, store: &Store) {
     let mut group = criterion.benchmark_group("merge");
     group.throughput(Throughput::Elements(fragment_count(store)));
@@ -34,7 +35,39 @@ pub fn bench(criterion: &mut Criterion, store: &Store) {
             bencher.iter_batched(define, |()| view(store), BatchSize::PerIteration);
         });
     }
+    for strategy in strategies::ALL {
+        let policy = everywhere(store, strategy.name());
+        let count = policy.rules.len();
+        let mut definitions = Definitions::of(&policy);
+        let what = format!("all profiles, {} of {count} attributes", strategy.name());
+        group.bench_function(what, |bencher| {
+            let define = || definitions.next(store);
+            bencher.iter_batched(define, |()| view(store), BatchSize::PerIteration);
+        });
+    }
     group.finish();
+}
+
+/// A policy with a strategy for every attribute whose type it fits.
+fn everywhere(store: &Store, name: &str) -> MergePolicy {
+    let snapshot = store.database.snapshot();
+    let arguments = match name {
+        "precedence" => vec![Argument::Name("crm".to_owned())],
+        "listagg" => vec![Argument::Text("; ".to_owned())],
+        _ => Vec::new(),
+    };
+    let strategy = StrategyCall { name: name.to_owned(), arguments, over_history: false };
+    let mut policy = MergePolicy::latest();
+    let attributes = snapshot.catalog().attributes().into_iter().map(|attribute| attribute.name);
+    for attribute in attributes.filter(|attribute| attribute != UNRULED) {
+        let (attributes, strategy) = (vec![attribute], strategy.clone());
+        policy.rules.push(MergeRule { attributes, together: false, strategy });
+        if snapshot.catalog().merge_plan(&policy).is_err() {
+            policy.rules.pop();
+        }
+    }
+    assert!(!policy.rules.is_empty(), "{name} fits no attribute");
+    policy
 }
 
 fn fragment_count(store: &Store) -> u64 {
