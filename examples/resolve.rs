@@ -26,6 +26,10 @@ use selfsame::graph::identity_graph::{IdentityGraph, RowSource, Unsettled};
 use selfsame::graph::rules::Rules;
 use selfsame::model::namespace::{Kind, Namespace, Normalization};
 
+/// That of the product's program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The end of a row among the numbers of its identities.
 const END: u32 = u32::MAX;
 
