@@ -95,15 +95,25 @@ fn numbers(
                 (cast(column, &DataType::Utf8View).expect("a text"), &namespaces[name])
             })
             .collect();
+        let mut usable = Vec::with_capacity(batch.num_rows() * columns.len());
+        let mut ends = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             for (texts, namespace) in &columns {
                 let texts = texts.as_string_view();
                 let text = texts.is_valid(row).then(|| texts.value(row));
-                if let Some(value) = text.and_then(|text| namespace.identity(text)) {
-                    all.push(names.intern(namespace.id, &value)?);
-                }
+                let value = text.and_then(|text| namespace.identity(text));
+                usable.extend(value.map(|value| (namespace.id, value)));
             }
+            ends.push(usable.len());
+        }
+        let usable: Vec<(u32, &str)> =
+            usable.iter().map(|(namespace, value)| (*namespace, value.as_ref())).collect();
+        let numbers = names.intern_all(&usable)?;
+        let mut from = 0;
+        for end in ends {
+            all.extend_from_slice(&numbers[from..end]);
             all.push(END);
+            from = end;
         }
     }
     Ok(all)

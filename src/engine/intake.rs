@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringViewArray, UInt32Array,
-    UInt32Builder,
 };
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -179,20 +178,25 @@ pub(crate) fn identity_numbers(
     for (at, namespace) in identities {
         let texts = cast(batch.column(*at), &DataType::Utf8View)
             .map_err(|error| Error::internal(error.to_string()))?;
-        let builder = UInt32Builder::with_capacity(batch.num_rows());
-        columns.push((texts, namespace, builder));
+        columns.push((texts, namespace));
     }
+    let mut values = Vec::with_capacity(batch.num_rows() * identities.len());
     for row in 0..batch.num_rows() {
-        for (texts, namespace, numbers) in &mut columns {
+        for (texts, namespace) in &columns {
             let texts = texts.as_string_view();
             let text = texts.is_valid(row).then(|| texts.value(row));
-            match text.and_then(|text| namespace.identity(text)) {
-                Some(value) => numbers.append_value(dictionary.intern(namespace.id, &value)?),
-                None => numbers.append_null(),
-            }
+            values.push(text.and_then(|text| namespace.identity(text)));
         }
     }
-    Ok(columns.into_iter().map(|(_, _, mut numbers)| numbers.finish()).collect())
+    let ids = columns.iter().map(|(_, namespace)| namespace.id).cycle();
+    let usable = values.iter().zip(ids);
+    let usable: Vec<(u32, &str)> =
+        usable.filter_map(|(value, id)| Some((id, value.as_deref()?))).collect();
+    let mut numbers = dictionary.intern_all(&usable)?.into_iter();
+    let by_row: Vec<Option<u32>> =
+        values.iter().map(|value| value.as_ref().and_then(|_| numbers.next())).collect();
+    let column = |at: usize| by_row.iter().skip(at).step_by(identities.len()).copied().collect();
+    Ok((0..identities.len()).map(column).collect())
 }
 
 /// Leaves refused rows out.
