@@ -25,6 +25,9 @@ pub const IDENTITIES_PER_ROW_MAX: usize = 20;
 pub const BLOCKED_EVERYWHERE: &[&str] =
     &["0", "0000", "null", "none", "unknown", "undefined", "n/a", "anonymous", "invalid"];
 
+/// Block lists of so many values are searched, shorter ones gone through.
+const SEARCHED_MIN: usize = 16;
+
 /// What sort of thing a namespace identifies; it decides what the capacity rule removes first.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
@@ -199,8 +202,17 @@ impl Namespace {
     /// Whether the normalised value is on a block list, or what was written: a telephone `0000` is
     /// `+00` when normalised, and a digest tells nothing of its source.
     fn blocks(&self, value: &str, raw: &str) -> bool {
-        let listed = |text: &str| BLOCKED_EVERYWHERE.contains(&text) || self.blocked.contains(text);
-        listed(&lower(value)) || (value != raw && listed(&lower(raw.trim())))
+        self.lists(&lower(value)) || (value != raw && self.lists(&lower(raw.trim())))
+    }
+
+    fn lists(&self, text: &str) -> bool {
+        // Most values differ in length from all few that are blocked, and comparing lengths is cheaper
+        // than searching the tree. Every identity of every row comes through here.
+        let own = match self.blocked.len() {
+            ..SEARCHED_MIN => self.blocked.iter().any(|blocked| blocked == text),
+            _ => self.blocked.contains(text),
+        };
+        own || BLOCKED_EVERYWHERE.contains(&text)
     }
 }
 
