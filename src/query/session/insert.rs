@@ -23,7 +23,7 @@ use crate::query::error::{from_arrow, from_datafusion, position};
 use crate::query::session::parameters::placeholder;
 use crate::query::session::plan::PlannedQuery;
 use crate::query::session::transaction::CommitGate;
-use crate::query::session::{Inner, Outcome, execute, prepare};
+use crate::query::session::{Inner, Outcome, execute, prepare, values as rows_of_values};
 
 /// The most rows of one INSERT: they are held whole, to be taken all or not at all.
 pub const INSERT_ROWS_MAX: usize = 1_000_000;
@@ -242,19 +242,8 @@ pub(super) async fn run(
     sql: &str,
 ) -> Result<Outcome> {
     session.check_may_write("INSERT")?;
-    let mut stream = execute::rows(session, &insert.query, values, sql).await?;
     let schema = insert.schema();
-    let (mut batches, mut row_count) = (Vec::new(), 0);
-    while let Some(batch) = stream.next().await {
-        let batch = batch.map_err(|error| from_datafusion(&error, sql))?;
-        batches.push(insert.fit(&batch, &schema, row_count)?);
-        row_count += batch.num_rows();
-        if row_count > INSERT_ROWS_MAX {
-            let message = format!("an INSERT can have at most {INSERT_ROWS_MAX} rows");
-            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
-                .hint("load them with COPY, or in several statements"));
-        }
-    }
+    let (batches, row_count) = fitted(session, insert, &schema, values, sql).await?;
     let batch = concat_batches(&schema, &batches).map_err(|error| from_arrow(&error))?;
     if row_count == 0 {
         return Ok(Outcome::Done { tag: "INSERT 0 0".to_owned() });
@@ -263,6 +252,35 @@ pub(super) async fn run(
     let (database, dataset) = (Arc::clone(&session.server.database), insert.dataset.clone());
     let inserted = execute::blocking(move || database.insert(&dataset, &batch)).await?;
     Ok(Outcome::Done { tag: format!("INSERT 0 {inserted}") })
+}
+
+/// The rows of the source in the dataset's columns, and how many they are.
+async fn fitted(
+    session: &Arc<Inner>,
+    insert: &PlannedInsert,
+    schema: &SchemaRef,
+    values: Vec<ScalarValue>,
+    sql: &str,
+) -> Result<(Vec<RecordBatch>, usize)> {
+    let convert = |error| from_datafusion(&error, sql);
+    let state = &session.planning.state;
+    let few = rows_of_values::rows(insert.query.analysed(), state, &values).map_err(convert)?;
+    if let Some(batch) = few {
+        return Ok((vec![insert.fit(&batch, schema, 0)?], batch.num_rows()));
+    }
+    let mut stream = execute::rows(session, &insert.query, values, sql).await?;
+    let (mut batches, mut row_count) = (Vec::new(), 0);
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(convert)?;
+        batches.push(insert.fit(&batch, schema, row_count)?);
+        row_count += batch.num_rows();
+        if row_count > INSERT_ROWS_MAX {
+            let message = format!("an INSERT can have at most {INSERT_ROWS_MAX} rows");
+            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
+                .hint("load them with COPY, or in several statements"));
+        }
+    }
+    Ok((batches, row_count))
 }
 
 impl PlannedInsert {

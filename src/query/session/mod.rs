@@ -36,6 +36,7 @@ mod settings;
 mod show;
 mod state;
 mod transaction;
+mod values;
 mod views;
 pub mod zone;
 

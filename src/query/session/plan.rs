@@ -121,6 +121,11 @@ impl PlannedQuery {
         self.analysed
     }
 
+    /// The plan before it is optimised, its parameters open.
+    pub(super) fn analysed(&self) -> &LogicalPlan {
+        &self.analysed
+    }
+
     /// Whether it calls functions whose answer holds for one execution only.
     pub(super) fn is_momentary(&self) -> bool {
         self.momentary
