@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     /// Evaluates a plan of VALUES; compares with executing it unless the values differ by chance.
-    async fn check(sql: &str, parameters: &[ScalarValue], expected: Option<&str>) {
+    async fn check(sql: &str, parameters: &[ScalarValue], expected: &str) {
         let context = SessionContext::new_with_config(SessionConfig::new());
         let state = context.state();
         let plan = state.create_logical_plan(sql).await.unwrap();
@@ -141,9 +141,7 @@ mod tests {
             rows.unwrap().to_string()
         };
         let found = batch.as_ref().map(shown);
-        if let Some(expected) = expected {
-            assert!(found.as_ref().is_some_and(|it| it.contains(expected)), "{sql}: {found:?}");
-        }
+        assert!(found.as_ref().is_some_and(|it| it.contains(expected)), "{sql}: {found:?}");
         let mut executed = context.execute_logical_plan(plan).await.unwrap();
         if !parameters.is_empty() {
             executed = executed.with_param_values(parameters.to_vec()).unwrap();
@@ -157,11 +155,10 @@ mod tests {
     #[tokio::test]
     async fn values_are_what_executing_them_gives() {
         let text = |text: &str| ScalarValue::Utf8(Some(text.to_owned()));
-        check("VALUES (1, 'a', NULL), (2, NULL, 1.5)", &[], Some("1.5")).await;
-        check("VALUES (upper('a') || 'b', 1 + 2, DATE '2026-01-31')", &[], Some("Ab")).await;
-        check("VALUES (uuid(), now())", &[], Some("T")).await;
-        check("VALUES ($1 || 'x', $1)", &[text("seven")], Some("sevenx")).await;
-        check("VALUES ((SELECT 7), 1)", &[], None).await;
+        check("VALUES (1, 'a', NULL), (2, NULL, 1.5)", &[], "1.5").await;
+        check("VALUES (upper('a') || 'b', 1 + 2, DATE '2026-01-31')", &[], "Ab").await;
+        check("VALUES (uuid(), now())", &[], "T").await;
+        check("VALUES (CAST($1 AS TEXT) || 'x')", &[text("seven")], "sevenx").await;
     }
 
     #[tokio::test]
