@@ -20,6 +20,7 @@ use crate::engine::policy_query::PolicyPrograms;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
 use crate::engine::snapshot::Snapshot;
+use crate::engine::transaction::PendingTransaction;
 use crate::engine::writer::{
     Pending, PendingDelete, QUEUE_MAX, Reply, Request, SnapshotCell, TouchedCell,
 };
@@ -185,7 +186,7 @@ impl Database {
     /// What `Catalog::apply` refuses, what is wrong with the expression of a computed column, or what
     /// the disk says.
     pub fn define(&self, definition: Definition) -> Result<Defined> {
-        if self.is_new_dataset(&definition) {
+        if is_new_dataset(&definition, &self.snapshot()) {
             self.derivations.check(&definition)?;
         }
         let operation = may_refold(&definition).then(|| {
@@ -198,16 +199,6 @@ impl Database {
             operation.conclude(&defined, |defined| defined.notice.clone());
         }
         defined
-    }
-
-    /// Whether a definition would create a dataset of a name that is not taken.
-    pub fn is_new_dataset(&self, definition: &Definition) -> bool {
-        match definition {
-            Definition::CreateDataset { name, .. } => {
-                !self.snapshot().catalog().datasets.contains_key(name)
-            }
-            _ => false,
-        }
     }
 
     /// Commits rows; gives how many of the dataset's were accepted.
@@ -253,6 +244,11 @@ impl Database {
         result
     }
 
+    /// Makes writes durable and visible together; gives how many rows came and went.
+    pub(crate) fn commit_transaction(&self, writes: PendingTransaction) -> Result<u64> {
+        self.ask(|reply| Request::Transaction(writes, reply))
+    }
+
     fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
         let (reply, answer) = sync_channel(1);
         let closed = || Error::new(SqlState::ADMIN_SHUTDOWN, "the database is shutting down");
@@ -270,6 +266,10 @@ impl Database {
 
     pub(crate) fn dictionary(&self) -> &Arc<Dictionary> {
         &self.shared.dictionary
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(crate) fn files(&self) -> &Arc<Files> {
@@ -311,6 +311,14 @@ impl Database {
     /// The policies that are queries, ready to run.
     pub(crate) fn policy_programs(&self) -> &Arc<PolicyPrograms> {
         &self.policy_programs
+    }
+}
+
+/// Whether a definition would create a dataset of a name that is not taken.
+pub fn is_new_dataset(definition: &Definition, snapshot: &Snapshot) -> bool {
+    match definition {
+        Definition::CreateDataset { name, .. } => !snapshot.catalog().datasets.contains_key(name),
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::catalog::Catalog;
 use crate::engine::database::{Database, Defined};
+use crate::engine::transaction::Accept;
 use crate::error::{Error, Result, SqlState};
 use crate::model::decision::{DecidedIdentity, DecisionKind};
 use crate::model::definition::{Definition, Existence};
@@ -34,16 +35,41 @@ impl Database {
         decided_by: &str,
         comment: Option<String>,
     ) -> Result<Defined> {
+        (self as &dyn Accept).decide(pair, decided_by, comment)
+    }
+
+    /// Takes a decision out of force.
+    ///
+    /// # Errors
+    /// As [`Database::decide`]; `42704` if there is no such decision, unless that is allowed.
+    pub fn undecide(&self, pair: &StatedPair, existence: Existence) -> Result<Defined> {
+        (self as &dyn Accept).undecide(pair, existence)
+    }
+}
+
+impl dyn Accept + '_ {
+    /// Puts a decision in force; returns when it is durable and visible. The notice tells which
+    /// identities no row has named yet.
+    ///
+    /// # Errors
+    /// `42704` for an unknown namespace, `22023` for a value that is no identity, what the catalog
+    /// refuses (`23505` for links that contradict each other), or what the disk says.
+    pub(crate) fn decide(
+        &self,
+        pair: &StatedPair,
+        decided_by: &str,
+        comment: Option<String>,
+    ) -> Result<Defined> {
         let (left, right) = self.decided_pair(pair)?;
         let definition = Definition::Decide {
             kind: pair.kind,
             left: left.clone(),
             right: right.clone(),
             decided_by: decided_by.to_owned(),
-            decided_at: self.clock().now_micros(),
+            decided_at: self.database().clock().now_micros(),
             comment,
         };
-        let defined = self.define(definition)?;
+        let defined = self.accept_definition(definition)?;
         let unseen = match pair.kind {
             DecisionKind::Link => self.unseen_notice([&left, &right]),
             DecisionKind::Unlink => self.together_notice(&left, &right),
@@ -57,17 +83,17 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::decide`]; `42704` if there is no such decision, unless that is allowed.
-    pub fn undecide(&self, pair: &StatedPair, existence: Existence) -> Result<Defined> {
+    pub(crate) fn undecide(&self, pair: &StatedPair, existence: Existence) -> Result<Defined> {
         let (left, right) = self.decided_pair(pair)?;
-        self.define(Definition::Undecide { kind: pair.kind, left, right, existence })
+        self.accept_definition(Definition::Undecide { kind: pair.kind, left, right, existence })
     }
 
     fn decided_pair(&self, pair: &StatedPair) -> Result<(DecidedIdentity, DecidedIdentity)> {
-        let snapshot = self.snapshot();
+        let snapshot = self.seen();
         let number = |(namespace, raw): &(String, String)| {
             let (namespace, value) = normalised(snapshot.catalog(), namespace, raw)?;
             // A number that no row and no decision gets to use is nobody's, and harmless.
-            let number = self.dictionary().intern(namespace, &value)?;
+            let number = self.database().dictionary().intern(namespace, &value)?;
             Ok(DecidedIdentity { namespace, value, number })
         };
         Ok((number(&pair.left)?, number(&pair.right)?))
@@ -75,7 +101,7 @@ impl Database {
 
     /// An UNLINK parts the two where rows name both; other links may hold them together all the same.
     fn together_notice(&self, left: &DecidedIdentity, right: &DecidedIdentity) -> Option<String> {
-        let snapshot = self.snapshot();
+        let snapshot = self.seen();
         let profile = |identity: &DecidedIdentity| snapshot.state.graph.profile_of(identity.number);
         profile(left).filter(|left| profile(right) == Some(*left))?;
         let catalog = snapshot.catalog();
@@ -87,7 +113,7 @@ impl Database {
     }
 
     fn unseen_notice(&self, identities: [&DecidedIdentity; 2]) -> Option<String> {
-        let snapshot = self.snapshot();
+        let snapshot = self.seen();
         let seen = |identity: &DecidedIdentity| snapshot.state.graph.contains(identity.number);
         let unseen: Vec<String> = identities
             .into_iter()

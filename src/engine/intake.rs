@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
 use crate::engine::derive::{DERIVED_IDENTITY, Programs, derive};
+use crate::engine::step::EventChange;
 use crate::env::random::random_u64;
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
@@ -213,6 +214,16 @@ fn keep(batch: RecordBatch, refused: Vec<(usize, &'static str, String)>) -> Resu
     Ok(Taken { batch, rows, refused })
 }
 
+/// Whether an id was accepted, or would be with what a transaction has changed.
+fn accepted(seen: &HashSet<u128>, changed: Option<&EventChange>, id: u128) -> bool {
+    match changed {
+        None => seen.contains(&id),
+        Some(changed) => {
+            changed.added.contains(&id) || (seen.contains(&id) && !changed.removed.contains(&id))
+        }
+    }
+}
+
 /// The event ids that a dataset has accepted, as 128-bit hashes: 20 to 39 bytes an event. Two ids are
 /// taken for one with a probability of 2^-128 a pair, under keys that are drawn anew at each start unless
 /// they were saved with the hashes.
@@ -287,16 +298,17 @@ impl EventIds {
     }
 
     /// The rows whose events were not accepted before, nor are in `new_ids`, which takes theirs.
-    /// `at` is the position of the event id column.
+    /// `at` is the position of the event id column, `changed` what a transaction has changed already.
     pub fn fresh(
         &self,
         batch: RecordBatch,
         at: usize,
+        changed: Option<&EventChange>,
         new_ids: &mut HashSet<u128>,
     ) -> Result<RecordBatch> {
         let hashes = self.hashes(batch.column(at))?;
         let seen = self.seen.lock();
-        let mut fresh = |hash: u128| !seen.contains(&hash) && new_ids.insert(hash);
+        let mut fresh = |hash: u128| !accepted(&seen, changed, hash) && new_ids.insert(hash);
         let mask: BooleanArray =
             hashes.into_iter().map(|hash| Some(hash.is_none_or(&mut fresh))).collect();
         if mask.true_count() == mask.len() {
@@ -306,9 +318,9 @@ impl EventIds {
     }
 
     /// Whether any of the ids was accepted.
-    pub fn overlaps(&self, ids: &HashSet<u128>) -> bool {
+    pub fn overlaps(&self, ids: &HashSet<u128>, changed: Option<&EventChange>) -> bool {
         let seen = self.seen.lock();
-        ids.iter().any(|id| seen.contains(id))
+        ids.iter().any(|id| accepted(&seen, changed, *id))
     }
 
     /// Forgets ids, so that events with them may be accepted again.

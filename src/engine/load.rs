@@ -14,6 +14,8 @@ use crate::engine::database::Database;
 use crate::engine::intake::{EventIds, Intake, declared_schema};
 use crate::engine::internal::{Ingest, REJECTS, RejectedRow, rejects_batch, rejects_schema};
 use crate::engine::operations::Progress;
+use crate::engine::step::EventChange;
+use crate::engine::transaction::Accept;
 use crate::engine::writer::{Pending, PendingPart};
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::{Format, Input, Options, Reject, Rows, Sink, Target};
@@ -99,31 +101,43 @@ impl Database {
     /// Nothing of the load remains: `42P01`, `42703`, what the format finds broken, `54000` beyond
     /// `max_rejects`, `40001` if the dataset changed meanwhile, or what the disk says.
     pub fn load(&self, load: Load) -> Result<LoadReport> {
-        let operation = self.operations().begin("load", Some(&load.statement()), None, "rows");
+        (self as &dyn Accept).load(load)
+    }
+}
+
+impl dyn Accept + '_ {
+    /// Takes files or streams in as one write.
+    ///
+    /// # Errors
+    /// As [`Database::load`].
+    pub(crate) fn load(&self, load: Load) -> Result<LoadReport> {
+        let operations = self.database().operations();
+        let operation = operations.begin("load", Some(&load.statement()), None, "rows");
         let loaded = self.load_rows(load, operation.progress().clone());
         operation.conclude(&loaded, |report| Some(report.summary()));
         loaded
     }
 
     fn load_rows(&self, load: Load, progress: Progress) -> Result<LoadReport> {
-        let snapshot = self.snapshot();
+        let (snapshot, database) = (self.seen(), self.database());
         let dataset = Arc::new(snapshot.catalog().dataset(&load.dataset)?.clone());
         let target = target(&dataset, load.columns.as_deref())?;
-        let events = self.event_ids(&dataset);
+        let events = database.event_ids(&dataset);
         // Two loads of one event dataset take turns: each must know what the other accepted.
         let _turn = events.as_ref().map(|events| events.turn.lock());
-        let ingest_id = self.next_ingest_id();
-        let programs = self.derivations().programs(&dataset)?;
-        let intake = Intake::new(&dataset, programs, snapshot.catalog(), self.dictionary())?;
-        let rows = Run::new(self.files(), dataset.id, Arc::clone(intake.schema()));
-        let rejects = Run::new(self.files(), REJECTS, rejects_schema());
-        let started_at = self.clock().now_micros();
+        let ingest_id = database.next_ingest_id();
+        let programs = database.derivations().programs(&dataset)?;
+        let intake = Intake::new(&dataset, programs, snapshot.catalog(), database.dictionary())?;
+        let rows = Run::new(database.files(), dataset.id, Arc::clone(intake.schema()));
+        let rejects = Run::new(database.files(), REJECTS, rejects_schema());
+        let started_at = database.clock().now_micros();
         let mut loader = Loader {
             dataset: &dataset,
             positions: positions(&dataset, &target),
             declared: declared_schema(&dataset),
             intake,
             events: events.as_deref(),
+            changed: self.events_changed(&dataset),
             new_ids: HashSet::new(),
             source: String::new(),
             rows,
@@ -154,7 +168,8 @@ impl Database {
         let (rows, rejects) = (rows.finish()?, rejects.finish()?);
         let parts = rows.parts().chain(rejects.parts()).collect();
         let catalog_version = snapshot.catalog().version;
-        self.commit(Pending { dataset, catalog_version, parts, ingest: Some(ingest), new_ids })?;
+        let ingest = Some(ingest);
+        self.accept_rows(Pending { dataset, catalog_version, parts, ingest, new_ids })?;
         rows.keep();
         rejects.keep();
         Ok(report)
@@ -197,6 +212,8 @@ struct Loader<'a> {
     declared: SchemaRef,
     intake: Intake,
     events: Option<&'a EventIds>,
+    /// What a transaction has changed of them.
+    changed: Option<EventChange>,
     new_ids: HashSet<u128>,
     source: String,
     rows: Run,
@@ -227,7 +244,7 @@ impl Loader<'_> {
             return Ok(batch);
         };
         let rows = batch.num_rows();
-        let batch = events.fresh(batch, at, &mut self.new_ids)?;
+        let batch = events.fresh(batch, at, self.changed.as_ref(), &mut self.new_ids)?;
         self.report.duplicates += (rows - batch.num_rows()) as u64;
         Ok(batch)
     }
@@ -412,10 +429,20 @@ impl Database {
     /// # Errors
     /// `42P01`, `23514` for a row that may not be accepted, `40001` if the dataset changed meanwhile.
     pub fn insert(&self, dataset: &str, batch: &RecordBatch) -> Result<u64> {
-        let snapshot = self.snapshot();
+        (self as &dyn Accept).insert(dataset, batch)
+    }
+}
+
+impl dyn Accept + '_ {
+    /// Takes rows in as one write, all or nothing.
+    ///
+    /// # Errors
+    /// As [`Database::insert`].
+    pub(crate) fn insert(&self, dataset: &str, batch: &RecordBatch) -> Result<u64> {
+        let (snapshot, database) = (self.seen(), self.database());
         let dataset = Arc::new(snapshot.catalog().dataset(dataset)?.clone());
-        let programs = self.derivations().programs(&dataset)?;
-        let intake = Intake::new(&dataset, programs, snapshot.catalog(), self.dictionary())?;
+        let programs = database.derivations().programs(&dataset)?;
+        let intake = Intake::new(&dataset, programs, snapshot.catalog(), database.dictionary())?;
         let taken = intake.take(batch)?;
         if let Some((row, code, message)) = taken.refused.into_iter().next() {
             let summary = format!("row {} of INSERT into \"{}\" is refused", row + 1, dataset.name);
@@ -426,6 +453,6 @@ impl Database {
         let part = PendingPart { dataset: dataset.id, rows: PartRows::Batch(taken.batch) };
         let (parts, ingest, new_ids) = (vec![part], None, HashSet::new());
         let catalog_version = snapshot.catalog().version;
-        self.commit(Pending { dataset, catalog_version, parts, ingest, new_ids })
+        self.accept_rows(Pending { dataset, catalog_version, parts, ingest, new_ids })
     }
 }

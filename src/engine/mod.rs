@@ -36,7 +36,9 @@ pub mod rows;
 pub mod simulation;
 pub mod snapshot;
 pub mod state;
+pub mod step;
 mod touched;
+pub mod transaction;
 mod writer;
 
 pub use crate::engine::database::{Database, Defined, Options};
@@ -44,3 +46,5 @@ pub use crate::engine::derive::{Derive, Program};
 pub use crate::engine::load::{Load, LoadReport, Source};
 pub use crate::engine::past::Past;
 pub use crate::engine::snapshot::Snapshot;
+pub(crate) use crate::engine::transaction::Accept;
+pub use crate::engine::transaction::{Mark, Transaction};

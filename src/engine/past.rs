@@ -218,6 +218,10 @@ impl Database {
         if past.is_present() {
             return Ok(Arc::clone(present));
         }
+        if present.views.is_some() {
+            // What a transaction wrote is in nobody else's past.
+            return Ok(Kept::brought_to(None, present, past)?.snapshot);
+        }
         let slot = self.pasts().slot(past);
         let mut held = slot.lock();
         if let Some(kept) = held.as_ref().filter(|kept| kept.commit == present.commit()) {

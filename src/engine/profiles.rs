@@ -24,6 +24,7 @@ use crate::catalog::Catalog;
 use crate::catalog::attributes::Attribute;
 use crate::engine::database::Database;
 use crate::engine::snapshot::Snapshot;
+use crate::engine::touched::{Touched, TouchedLog};
 use crate::env::threads::parallel_map;
 use crate::error::{Error, Result};
 use crate::merge::plan::MergePlan;
@@ -35,6 +36,10 @@ pub const CHUNK_PROFILES: usize = 8_192;
 
 /// Policies whose merged profiles are kept; the one not used longest gives way.
 pub const VIEWS_MAX: usize = 8;
+
+/// Policies whose merged profiles are kept for a transaction that has written; they share what it has not
+/// changed with those of the database.
+const TRANSACTION_VIEWS_MAX: usize = 2;
 
 /// What decides how profiles look: if it is the same, a view can be repaired; if not, it is built anew.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,6 +166,8 @@ pub struct ProfileViews {
     slots: Mutex<Vec<(String, Slot)>>,
     /// How many are kept.
     kept_max: usize,
+    /// Of a transaction: what it began with, and what its writes touched.
+    of_transaction: Option<(Arc<Snapshot>, Mutex<TouchedLog>)>,
 }
 
 impl Default for ProfileViews {
@@ -175,7 +182,21 @@ type Slot = Arc<Mutex<Option<Arc<ProfileView>>>>;
 impl ProfileViews {
     /// No views yet, and never more than so many.
     pub fn keeping(kept_max: usize) -> Self {
-        Self { slots: Mutex::default(), kept_max }
+        Self { slots: Mutex::default(), kept_max, of_transaction: None }
+    }
+
+    /// No views yet, of what a transaction sees that began with a snapshot of the database.
+    pub(crate) fn of_transaction(base: Arc<Snapshot>) -> Self {
+        let touched = Mutex::new(TouchedLog::starting_at(base.commit()));
+        let of_transaction = Some((base, touched));
+        Self { of_transaction, ..Self::keeping(TRANSACTION_VIEWS_MAX) }
+    }
+
+    /// Notes what a write of the transaction touched.
+    pub(crate) fn touch(&self, commit: u64, touched: Arc<Touched>) {
+        if let Some((_, log)) = &self.of_transaction {
+            log.lock().note(commit, touched);
+        }
     }
 
     /// How many policies have views.
@@ -213,6 +234,9 @@ impl Database {
         let shape = Arc::new(Shape::of(snapshot.catalog(), definition));
         let slot = self.views_of(snapshot).slot(policy);
         let mut held = slot.lock();
+        if held.is_none() {
+            *held = self.view_before(snapshot, &shape)?;
+        }
         if let Some(view) = held.as_ref() {
             let same = view.shape == shape;
             if same && view.commit == snapshot.commit() {
@@ -224,7 +248,11 @@ impl Database {
                 return self.build_all(snapshot, &shape).map(Arc::new);
             }
             let kind = people::touched_kind(definition.stitch);
-            let touched = self.touched_between(kind, view.commit, snapshot.commit());
+            let own = snapshot.views.as_ref().and_then(|views| views.of_transaction.as_ref());
+            let touched = match own {
+                Some((_, log)) => log.lock().between(kind, view.commit, snapshot.commit()),
+                None => self.touched_between(kind, view.commit, snapshot.commit()),
+            };
             if let Some(touched) = touched.filter(|touched| same && !view.is_worn(touched.len())) {
                 let repaired = Arc::new(self.repair(view, snapshot, &touched)?);
                 *held = Some(Arc::clone(&repaired));
@@ -234,6 +262,19 @@ impl Database {
         let view = Arc::new(self.build_all(snapshot, &shape)?);
         *held = Some(Arc::clone(&view));
         Ok(view)
+    }
+
+    /// The view of what a transaction began with, if the snapshot is one of a transaction and the policy
+    /// was the same: repairing it is less than merging all.
+    fn view_before(&self, snapshot: &Snapshot, shape: &Shape) -> Result<Option<Arc<ProfileView>>> {
+        let own = snapshot.views.as_ref().and_then(|views| views.of_transaction.as_ref());
+        let Some((base, _)) = own else { return Ok(None) };
+        let policy = &shape.policy.name;
+        let known = base.catalog().policies.get(policy);
+        match known.filter(|known| Shape::of(base.catalog(), known) == *shape) {
+            Some(_) => self.profiles(base, policy).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The merged profile of one person, without merging the others.

@@ -17,6 +17,7 @@ use crate::engine::derived_state::Restored;
 use crate::engine::internal::INGESTS;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, decided_rules_of};
+use crate::engine::step::event_ids_of;
 use crate::engine::writer::{Writer, logged_segments, open_part};
 use crate::env::clock::Stopwatch;
 use crate::error::{Error, Result};
@@ -116,6 +117,7 @@ impl Writer {
     }
 
     fn replay(&mut self, record: Record) -> Result<()> {
+        self.logged_segments.extend(logged_segments(&record));
         match record {
             Record::Define(define) => {
                 self.replay_define(&define.definition)?;
@@ -125,6 +127,9 @@ impl Writer {
             Record::Delete(delete) => {
                 self.replay_delete(&delete)?;
                 self.replay_noted(delete.noted)?;
+            }
+            Record::Transaction(records) => {
+                return records.into_iter().try_for_each(|record| self.replay(record));
             }
         }
         self.state.commit += 1;
@@ -155,7 +160,6 @@ impl Writer {
     }
 
     fn replay_commit(&mut self, commit: Commit) -> Result<()> {
-        self.logged_segments.extend(logged_segments(&commit));
         for (number, namespace, value) in &commit.identities {
             self.shared.dictionary.restore(*number, *namespace, value)?;
             self.unflushed.push(*number);
@@ -175,7 +179,7 @@ impl Writer {
         let (names, mut change) = (Arc::clone(&self.shared.dictionary), Change::default());
         let deleted = self.state.delete(&dataset, &found, &names, &mut change)?;
         if let Some(events) = self.shared.event_ids(&dataset).filter(|events| events.count() > 0) {
-            events.remove(self.event_ids_of(&dataset, &found)?);
+            events.remove(event_ids_of(&self.shared, &dataset, &found)?);
         }
         if deleted == delete.fragment_ids { Ok(()) } else { Err(bad()) }
     }

@@ -16,6 +16,7 @@ use crate::engine::database::Defined;
 use crate::engine::intake::{identity_numbers, stored_schema};
 use crate::engine::operations::Progress;
 use crate::engine::state::State;
+use crate::engine::step::{EventChanges, Stage};
 use crate::engine::touched::Touched;
 use crate::engine::writer::{Writer, profiles_notice};
 use crate::error::{Error, Result};
@@ -97,7 +98,11 @@ impl Writer {
     ) -> Result<Option<String>> {
         let suspects: Vec<(u32, i64)> = before.graph.identities().map(|one| (one, 0)).collect();
         let changes = changes(&before.graph, &self.state.graph, &suspects);
-        self.note_statement(&changes, &before.catalog.statement_text(definition))?;
+        let (shared, events) = (Arc::clone(&self.shared), EventChanges::default());
+        let committed_at = shared.clock.now_micros();
+        let mut stage =
+            Stage { shared: &shared, state: &mut self.state, events: &events, committed_at };
+        stage.note_statement(&changes, &before.catalog.statement_text(definition))?;
         let operation = self.shared.operations.begin("flush", None, None, "datasets");
         let flushed = self.flushed_state(operation.progress());
         operation.conclude(&flushed, |_| None);

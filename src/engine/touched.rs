@@ -92,8 +92,8 @@ impl TouchedLog {
     }
 
     /// Notes what a commit touched.
-    pub fn note(&mut self, commit: u64, touched: Touched) {
-        self.commits.push_back((commit, Arc::new(touched)));
+    pub fn note(&mut self, commit: u64, touched: impl Into<Arc<Touched>>) {
+        self.commits.push_back((commit, touched.into()));
         while self.commits.len() > COMMITS_MAX {
             self.floor = self.commits.pop_front().map_or(self.floor, |(commit, _)| commit);
         }

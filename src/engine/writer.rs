@@ -12,26 +12,23 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalog::Catalog;
 use crate::engine::database::{Defined, Shared};
-use crate::engine::deletion::FoundRows;
 use crate::engine::derived_state::Description;
 use crate::engine::intake::stored_schema;
-use crate::engine::internal::{
-    CHANGES, INGESTS, Ingest, changes_batch, ingest_batch, internal_schema,
-};
+use crate::engine::internal::{Ingest, internal_schema};
 use crate::engine::operations::Progress;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::state::{Change, State, concat};
+use crate::engine::state::{State, concat};
+use crate::engine::step::{EventChanges, Stage, Step};
 use crate::engine::touched::Touched;
-use crate::error::{Error, Result, SqlState};
-use crate::graph::changes::{ChangeKind, ProfileChange, changes};
+use crate::engine::transaction::PendingTransaction;
+use crate::error::{Error, Result};
+use crate::graph::changes::{ChangeKind, ProfileChange};
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
-use crate::model::names::quote_name;
 use crate::storage::manifest::{Manifest, SegmentEntry};
 use crate::storage::part::{Part, tail_batch};
-use crate::storage::record::{Commit, CommitPart, Define, Delete, FileReference, PartRows, Record};
+use crate::storage::record::{CommitPart, FileReference, PartRows, Record};
 use crate::storage::store::Store;
 
 /// Requests that may wait; beyond, senders wait: the queue is the back-pressure.
@@ -44,6 +41,7 @@ const GROUP_MAX: usize = 256;
 pub const FLUSH_LOG_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Rows ready to be accepted.
+#[derive(Clone)]
 pub(crate) struct Pending {
     /// The dataset as the rows were made for it.
     pub(crate) dataset: Arc<Dataset>,
@@ -56,12 +54,14 @@ pub(crate) struct Pending {
 }
 
 /// A run of rows of one dataset.
+#[derive(Clone)]
 pub(crate) struct PendingPart {
     pub(crate) dataset: u32,
     pub(crate) rows: PartRows,
 }
 
 /// Rows that are to cease to exist.
+#[derive(Clone)]
 pub(crate) struct PendingDelete {
     pub(crate) dataset: String,
     /// Ascending; those that are not there are no error.
@@ -76,6 +76,7 @@ pub(crate) enum Request {
     Define(Definition, Option<Progress>, Reply<Defined>),
     Commit(Pending, Reply<u64>),
     Delete(PendingDelete, Reply<u64>),
+    Transaction(PendingTransaction, Reply<u64>),
     Flush(Reply<()>),
     Close(Reply<()>),
 }
@@ -166,6 +167,12 @@ impl Writer {
                     Ok(rows) => answers.push(Answer::Committed(reply, rows)),
                     Err(error) => drop(reply.send(Err(error))),
                 },
+                Request::Transaction(writes, reply) => {
+                    match self.transaction(writes, &mut touched) {
+                        Ok(rows) => answers.push(Answer::Committed(reply, rows)),
+                        Err(error) => drop(reply.send(Err(error))),
+                    }
+                }
                 Request::Flush(reply) => flushes.push(reply),
                 Request::Close(reply) => close = Some(reply),
             }
@@ -200,142 +207,59 @@ impl Writer {
         *self.shared.snapshot.write() = snapshot;
     }
 
+    /// Adds a step that was applied to the log; notes what it changed outside of the state.
+    fn accept(&mut self, step: Step, touched: &mut Vec<(u64, Touched)>) -> Result<u64> {
+        self.store.append(&step.record)?;
+        self.note(step, touched)
+    }
+
+    fn note(&mut self, step: Step, touched: &mut Vec<(u64, Touched)>) -> Result<u64> {
+        self.logged_segments.extend(logged_segments(&step.record));
+        self.unflushed.extend(&step.new_identities);
+        touched.push((step.commit, step.touched));
+        if let Some((dataset, events)) = step.events {
+            let dataset = self.state.catalog.dataset_by_id(dataset);
+            if let Some(known) = dataset.and_then(|dataset| self.shared.event_ids(dataset)) {
+                known.remove(events.removed);
+                known.extend(events.added);
+            }
+        }
+        Ok(step.row_count)
+    }
+
+    /// Applies one write; the state is what it was if it may not be, or cannot be logged.
+    fn step<T>(
+        &mut self,
+        touched: &mut Vec<(u64, Touched)>,
+        write: impl FnOnce(&mut Stage<'_>) -> Result<(Option<Step>, T)>,
+    ) -> Result<(u64, T)> {
+        let before = self.state.clone();
+        let committed_at = self.shared.clock.now_micros();
+        let (shared, events) = (Arc::clone(&self.shared), EventChanges::default());
+        let mut stage =
+            Stage { shared: &shared, state: &mut self.state, events: &events, committed_at };
+        let written = write(&mut stage).and_then(|(step, answer)| {
+            let rows = step.map_or(Ok(0), |step| self.accept(step, touched))?;
+            Ok((rows, answer))
+        });
+        if written.is_err() {
+            self.state = before;
+        }
+        written
+    }
+
     fn define(
         &mut self,
         definition: Definition,
         progress: Option<&Progress>,
         touched: &mut Vec<(u64, Touched)>,
     ) -> Result<Defined> {
-        let applied = self.state.catalog.apply(&definition)?;
-        let Some(catalog) = applied.catalog else {
-            return Ok(Defined { changed: false, notice: applied.notice });
-        };
-        let before = self.state.clone();
-        match self.try_define(definition, catalog, &before, progress) {
-            Ok((change, notice)) => {
-                touched.push((self.state.commit, change.touched));
-                let notices: Vec<String> = applied.notice.into_iter().chain(notice).collect();
-                let notice = (!notices.is_empty()).then(|| notices.join("\n"));
-                Ok(Defined { changed: true, notice })
-            }
-            Err(error) => {
-                self.state = before;
-                Err(error)
-            }
-        }
-    }
-
-    /// Applies a definition that the catalog allows; tells what profiles did, if any did.
-    fn try_define(
-        &mut self,
-        definition: Definition,
-        catalog: Catalog,
-        before: &State,
-        progress: Option<&Progress>,
-    ) -> Result<(Change, Option<String>)> {
-        let mut change = Change::default();
-        let names = Arc::clone(&self.shared.dictionary);
-        let mut tell = |done: usize, total: usize| {
-            if let Some(progress) = progress {
-                progress.set_total(total as u64);
-                progress.reach(done as u64);
-            }
-        };
-        self.state.define(catalog, &definition, &names, &mut change, &mut tell)?;
-        let changes = changes(&before.graph, &self.state.graph, &change.effects.suspects);
-        let statement = before.catalog.statement_text(&definition);
-        let noted = self.note_statement(&changes, &statement)?;
-        self.store.append(&Record::Define(Box::new(Define { definition, noted })))?;
-        self.state.commit += 1;
-        Ok((change, profiles_notice(&changes)))
-    }
-
-    /// Adds to the log of what profiles did, because of a statement or else of rows; gives what is to
-    /// be stored of it, if anything is.
-    fn note(
-        &mut self,
-        changes: &[ProfileChange],
-        statement: Option<&str>,
-        changed_at: i64,
-    ) -> Result<Option<CommitPart>> {
-        if changes.is_empty() {
-            return Ok(None);
-        }
-        let rows = PartRows::Batch(changes_batch(changes, statement, changed_at)?);
-        let first_fragment_id = self.state.next_change_id;
-        let stored = CommitPart { dataset: CHANGES, first_fragment_id, rows };
-        let part = open_part(&self.shared, &stored, changed_at)?;
-        self.state.apply(Arc::new(part), &mut Change::default())?;
-        Ok(Some(stored))
-    }
-
-    /// As [`Writer::note`], for a record that brings no rows of its own.
-    pub(super) fn note_statement(
-        &mut self,
-        changes: &[ProfileChange],
-        statement: &str,
-    ) -> Result<Option<Commit>> {
-        let committed_at = self.shared.clock.now_micros();
-        let part = self.note(changes, Some(statement), committed_at)?;
-        let commit = |part| Commit { committed_at, parts: vec![part], ..Commit::default() };
-        Ok(part.map(commit))
+        Ok(self.step(touched, |stage| stage.define(definition, progress))?.1)
     }
 
     fn commit(&mut self, pending: Pending, touched: &mut Vec<(u64, Touched)>) -> Result<u64> {
-        let before = self.state.clone();
-        match self.try_commit(pending, &before) {
-            Ok((rows, change)) => {
-                self.unflushed.extend(&change.effects.new_identities);
-                touched.push((self.state.commit, change.touched));
-                Ok(rows)
-            }
-            Err(error) => {
-                self.state = before;
-                Err(error)
-            }
-        }
-    }
-
-    fn try_commit(&mut self, pending: Pending, before: &State) -> Result<(u64, Change)> {
-        let dataset = &pending.dataset;
-        let same = self.state.catalog.dataset(&dataset.name).ok() == Some(dataset.as_ref());
-        if !same || pending.catalog_version < self.state.rewritten_at {
-            let message = format!("dataset \"{}\" was changed meanwhile", dataset.name);
-            return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
-                .hint("nothing was accepted; try again"));
-        }
-        let (mut parts, new_ids) = self.fresh_parts(pending.parts, dataset, pending.new_ids)?;
-        let committed_at = self.shared.clock.now_micros();
-        if let Some(ingest) = pending.ingest {
-            self.state.next_ingest_id = self.state.next_ingest_id.max(ingest.ingest_id + 1);
-            let batch = ingest_batch(&Ingest { finished_at: committed_at, ..ingest })?;
-            parts.push(PendingPart { dataset: INGESTS, rows: PartRows::Batch(batch) });
-        }
-        let mut change = Change::default();
-        let mut commit = Commit { committed_at, ..Commit::default() };
-        let mut rows = 0;
-        for part in parts {
-            let first_fragment_id = self.state.next_fragment_id;
-            let stored = CommitPart { dataset: part.dataset, first_fragment_id, rows: part.rows };
-            let part = open_part(&self.shared, &stored, committed_at)?;
-            if part.dataset == dataset.id {
-                rows += part.row_count() as u64;
-            }
-            self.state.apply(Arc::new(part), &mut change)?;
-            commit.parts.push(stored);
-        }
-        self.state.settle(&self.shared.dictionary, &mut change)?;
-        let changes = changes(&before.graph, &self.state.graph, &change.effects.suspects);
-        commit.parts.extend(self.note(&changes, None, committed_at)?);
-        self.state.commit += 1;
-        commit.identities = named(&self.shared, &change.effects.new_identities)?;
-        let segments = logged_segments(&commit);
-        self.store.append(&Record::Commit(commit))?;
-        self.logged_segments.extend(segments);
-        if let Some(events) = self.shared.event_ids(dataset) {
-            events.extend(new_ids);
-        }
-        Ok((rows, change))
+        let rows = self.step(touched, |stage| Ok((Some(stage.commit(pending)?), ())))?;
+        Ok(rows.0)
     }
 
     fn delete(
@@ -343,88 +267,35 @@ impl Writer {
         pending: &PendingDelete,
         touched: &mut Vec<(u64, Touched)>,
     ) -> Result<u64> {
-        let dataset = self.state.catalog.dataset(&pending.dataset)?.clone();
-        let found = self.state.find_rows(dataset.id, &pending.fragment_ids)?;
-        if found.is_empty() {
-            return Ok(0);
-        }
-        let before = self.state.clone();
-        match self.try_delete(&dataset, &found, &before) {
-            Ok((rows, change)) => {
-                touched.push((self.state.commit, change.touched));
-                Ok(rows)
-            }
-            Err(error) => {
-                self.state = before;
-                Err(error)
-            }
-        }
+        Ok(self.step(touched, |stage| Ok((stage.delete(pending)?, ())))?.0)
     }
 
-    fn try_delete(
+    /// Applies the writes of a transaction, all or none, as one record of the log.
+    fn transaction(
         &mut self,
-        dataset: &Dataset,
-        found: &[FoundRows],
-        before: &State,
-    ) -> Result<(u64, Change)> {
-        let event_ids = self.event_ids_of(dataset, found)?;
-        let mut change = Change::default();
-        let names = Arc::clone(&self.shared.dictionary);
-        let fragment_ids = self.state.delete(dataset, found, &names, &mut change)?;
-        let rows = fragment_ids.len() as u64;
-        let changes = changes(&before.graph, &self.state.graph, &change.effects.suspects);
-        let statement = format!("DELETE FROM {}", quote_name(&dataset.name));
-        let noted = self.note_statement(&changes, &statement)?;
-        self.state.commit += 1;
-        self.store.append(&Record::Delete(Delete { dataset: dataset.id, fragment_ids, noted }))?;
-        if let Some(events) = self.shared.event_ids(dataset) {
-            events.remove(event_ids);
-        }
-        Ok((rows, change))
-    }
-
-    /// The event ids of rows of a dataset, if it recognises events by id.
-    pub(super) fn event_ids_of(&self, dataset: &Dataset, found: &[FoundRows]) -> Result<Vec<u128>> {
-        let mut event_ids = Vec::new();
-        if let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id()) {
-            let column = &dataset.columns[at];
-            for rows in found {
-                let ids = rows.column(&column.name, &column.ty.to_arrow())?;
-                event_ids.extend(events.hashes(&ids)?.into_iter().flatten());
+        writes: PendingTransaction,
+        touched: &mut Vec<(u64, Touched)>,
+    ) -> Result<u64> {
+        let before = self.state.clone();
+        let shared = Arc::clone(&self.shared);
+        let steps = writes.apply(&shared, &mut self.state);
+        let logged = steps.and_then(|mut steps| {
+            let records = steps.iter().map(|step| step.record.clone()).collect();
+            match steps.len() {
+                0 => {}
+                1 => self.store.append(&steps[0].record)?,
+                _ => self.store.append(&Record::Transaction(records))?,
             }
-        }
-        Ok(event_ids)
-    }
-
-    /// Leaves out events that were accepted before; empty parts are dropped.
-    fn fresh_parts(
-        &self,
-        parts: Vec<PendingPart>,
-        dataset: &Dataset,
-        mut new_ids: HashSet<u128>,
-    ) -> Result<(Vec<PendingPart>, HashSet<u128>)> {
-        let (Some(events), Some(at)) = (self.shared.event_ids(dataset), dataset.event_id()) else {
-            return Ok((parts, new_ids));
-        };
-        if !new_ids.is_empty() {
-            if events.overlaps(&new_ids) {
-                let message = format!("events of this load reached \"{}\" meanwhile", dataset.name);
-                return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
-                    .hint("nothing was accepted; load again, and they are skipped"));
+            let mut row_count = 0;
+            for step in steps.drain(..) {
+                row_count += self.note(step, touched)?;
             }
-            return Ok((parts, new_ids));
+            Ok(row_count)
+        });
+        if logged.is_err() {
+            self.state = before;
         }
-        let mut fresh = Vec::new();
-        for part in parts {
-            match part.rows {
-                PartRows::Batch(batch) if part.dataset == dataset.id => {
-                    let batch = events.fresh(batch, at, &mut new_ids)?;
-                    fresh.push(PendingPart { rows: PartRows::Batch(batch), ..part });
-                }
-                _ => fresh.push(part),
-            }
-        }
-        Ok((fresh, new_ids))
+        logged
     }
 
     /// Flushes, and saves derived state if much came since it was saved. No commit waits for it: those
@@ -565,13 +436,13 @@ pub(super) fn segment_entry(part: &Part) -> Result<SegmentEntry> {
     })
 }
 
-/// Paths of the segments that a commit brings.
-pub(crate) fn logged_segments(commit: &Commit) -> Vec<String> {
+/// Paths of the segments that a record brings.
+pub(crate) fn logged_segments(record: &Record) -> Vec<String> {
     let file = |part: &CommitPart| match &part.rows {
         PartRows::Segment(file) => Some(file.path.clone()),
         PartRows::Batch(_) => None,
     };
-    commit.parts.iter().filter_map(file).collect()
+    record.commits().into_iter().flat_map(|commit| &commit.parts).filter_map(file).collect()
 }
 
 /// What a definition did to profiles, for its user.
@@ -610,7 +481,7 @@ pub(crate) fn open_part(shared: &Shared, part: &CommitPart, committed_at: i64) -
 }
 
 /// Identities with their namespaces and values, as the store keeps them.
-fn named<'a>(
+pub(super) fn named<'a>(
     shared: &Shared,
     identities: impl IntoIterator<Item = &'a u32>,
 ) -> Result<Vec<(u32, u32, String)>> {

@@ -3,8 +3,9 @@
 //! ```text
 //! payload:  1 byte   format of the record, 1
 //!           4 bytes  length of the header, little-endian
-//!           header   JSON: {"define": ...}, {"commit": ...} or {"delete": ...}
-//!           then, for each batch: 4 bytes length, Arrow IPC stream of one batch
+//!           header   JSON: {"define": ...}, {"commit": ...}, {"delete": ...} or {"transaction": n}
+//!           then, for each batch: 4 bytes length, Arrow IPC stream of one batch;
+//!           for each of the n records of a transaction: 4 bytes length, its payload
 //! ```
 //! The batches of a commit are, in order: the new identities if any, then those parts that are not in
 //! segments. A delete begins with a batch of its own: runs of consecutive fragment ids, ascending, as
@@ -33,6 +34,8 @@ pub enum Record {
     Commit(Commit),
     /// Rows that ceased to exist.
     Delete(Delete),
+    /// Steps of which there is never one without the others; none is a transaction itself.
+    Transaction(Vec<Record>),
 }
 
 /// A change of the catalog.
@@ -105,6 +108,7 @@ enum Header {
     Define(Box<DefineHeader>),
     Commit(CommitHeader),
     Delete(DeleteHeader),
+    Transaction(u32),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -256,12 +260,13 @@ impl CommitHeader {
 }
 
 impl Record {
-    /// The rows that it brings, if any.
-    pub fn commit(&self) -> Option<&Commit> {
+    /// The rows that it brings.
+    pub fn commits(&self) -> Vec<&Commit> {
         match self {
-            Self::Define(define) => define.noted.as_ref(),
-            Self::Commit(commit) => Some(commit),
-            Self::Delete(delete) => delete.noted.as_ref(),
+            Self::Define(define) => define.noted.iter().collect(),
+            Self::Commit(commit) => vec![commit],
+            Self::Delete(delete) => delete.noted.iter().collect(),
+            Self::Transaction(records) => records.iter().flat_map(Self::commits).collect(),
         }
     }
 
@@ -281,6 +286,7 @@ impl Record {
                 let noted = noted(&delete.noted, batches)?;
                 Header::Delete(DeleteHeader { dataset: delete.dataset, noted })
             }
+            Self::Transaction(records) => Header::Transaction(records.len() as u32),
         })
     }
 
@@ -309,6 +315,13 @@ impl Record {
             let length = (payload.len() - from - 4) as u32;
             payload[from..from + 4].copy_from_slice(&length.to_le_bytes());
         }
+        if let Self::Transaction(records) = self {
+            for record in records {
+                let inner = record.encode()?;
+                payload.extend_from_slice(&(inner.len() as u32).to_le_bytes());
+                payload.extend_from_slice(&inner);
+            }
+        }
         Ok(payload)
     }
 
@@ -335,6 +348,13 @@ impl Record {
                 Ok(Self::Delete(Delete { dataset: header.dataset, fragment_ids, noted }))
             }
             Header::Commit(header) => Ok(Self::Commit(header.read(&mut rest)?)),
+            Header::Transaction(count) => {
+                let read = |_| match Self::decode(&take(&mut rest)?)? {
+                    Self::Transaction(_) => Err(damaged("a transaction is in another")),
+                    record => Ok(record),
+                };
+                (0..count).map(read).collect::<Result<_>>().map(Self::Transaction)
+            }
         }
     }
 }
@@ -415,7 +435,7 @@ mod tests {
             Record::Delete(Delete { dataset: 4, fragment_ids: vec![1, 7], noted: Some(noted()) }),
         ] {
             let read = Record::decode(&record.encode().unwrap().into()).unwrap();
-            let commit = read.commit().expect("notes");
+            let commit = read.commits().pop().expect("notes");
             let part = &commit.parts[0];
             assert_eq!((commit.committed_at, part.dataset), (42, u32::MAX));
             assert_eq!(part.first_fragment_id, 9);
@@ -425,10 +445,26 @@ mod tests {
     }
 
     #[test]
+    fn a_transaction_is_one_record() {
+        let delete = Delete { dataset: 4, fragment_ids: vec![1, 7], noted: Some(noted()) };
+        let records = vec![Record::Delete(delete), Record::Commit(noted())];
+        let one = Record::Transaction(records);
+        let payload: Bytes = one.encode().unwrap().into();
+        let read = Record::decode(&payload).unwrap();
+        assert_eq!(read.commits().len(), 2);
+        let Record::Transaction(read) = read else { panic!("a transaction") };
+        let [Record::Delete(delete), Record::Commit(commit)] = &read[..] else { panic!("two") };
+        assert_eq!((&delete.fragment_ids[..], commit.parts.len()), (&[1, 7][..], 1));
+        let nested = Record::Transaction(vec![one]).encode().unwrap().into();
+        assert_eq!(Record::decode(&nested).unwrap_err().code().0, "XX001");
+    }
+
+    #[test]
     fn a_short_payload_is_damage() {
         let commit = Commit { identities: vec![(1, 1, "x".into())], ..Commit::default() };
         let delete = Delete { dataset: 4, fragment_ids: vec![1], noted: Some(noted()) };
-        for record in [Record::Commit(commit), Record::Delete(delete)] {
+        let both = vec![Record::Commit(commit.clone()), Record::Delete(delete.clone())];
+        for record in [Record::Commit(commit), Record::Delete(delete), Record::Transaction(both)] {
             let payload: Bytes = record.encode().unwrap().into();
             for length in 0..payload.len() {
                 let error = Record::decode(&payload.slice(..length)).unwrap_err();

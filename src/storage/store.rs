@@ -280,8 +280,7 @@ fn check_new(disk: &Arc<dyn Disk>) -> Result<()> {
 fn remove_leftovers(files: &Files, manifest: &Manifest, records: &[Record]) -> Result<()> {
     let mut live: BTreeSet<String> = BTreeSet::from([log::path(manifest.log_number)]);
     live.extend(manifest.paths().cloned());
-    for record in records {
-        let Some(commit) = record.commit() else { continue };
+    for commit in records.iter().flat_map(Record::commits) {
         for part in &commit.parts {
             if let PartRows::Segment(file) = &part.rows {
                 live.insert(file.path.clone());

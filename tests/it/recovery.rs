@@ -24,13 +24,13 @@ const DEFINITIONS: &str = "
 
 /// A disk whose power fails after so many changes; what was not synced is then torn by a crash.
 #[derive(Clone, Debug)]
-struct PowerCut {
+pub struct PowerCut {
     disk: MemoryDisk,
     left: Arc<AtomicI64>,
 }
 
 impl PowerCut {
-    fn after(changes: i64, disk: MemoryDisk) -> Self {
+    pub fn after(changes: i64, disk: MemoryDisk) -> Self {
         Self { disk, left: Arc::new(AtomicI64::new(changes)) }
     }
 

@@ -12,6 +12,7 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_parser;
+use crate::query::session::settings::Variables;
 use crate::query::session::{depth, precedence};
 use crate::query::statements::{self, Cursor, Parsed};
 
@@ -41,7 +42,9 @@ pub(super) enum Command {
     /// RESET; `None` is ALL.
     Reset(Option<String>),
     /// BEGIN, START TRANSACTION.
-    Begin,
+    Begin(Modes),
+    /// SET TRANSACTION, or SET SESSION CHARACTERISTICS for all blocks to come.
+    Modes { all: bool, modes: Modes },
     /// COMMIT, END; and whether a new block begins at once.
     Commit { chain: bool },
     /// ROLLBACK, ABORT; and whether a new block begins at once.
@@ -62,6 +65,37 @@ pub(super) enum Command {
     Discard(Discard),
     /// UNLISTEN.
     Unlisten,
+    /// SAVEPOINT.
+    Savepoint(String),
+    /// RELEASE.
+    Release(String),
+    /// ROLLBACK TO.
+    RollbackTo(String),
+}
+
+impl Command {
+    /// Whether it may come when a transaction block has failed.
+    pub(super) fn ends_transaction(&self) -> bool {
+        matches!(self, Self::Commit { .. } | Self::Rollback { .. } | Self::RollbackTo(_))
+    }
+}
+
+/// The modes of a transaction, where they are said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Modes {
+    /// The level of isolation. All reads see one snapshot anyway, so that any will do.
+    pub(super) isolation: Option<String>,
+    /// Whether nothing may be written.
+    pub(super) read_only: Option<bool>,
+}
+
+impl Modes {
+    /// Those in force.
+    pub(super) fn of(variables: &Variables) -> Self {
+        let read_only = variables.value("transaction_read_only") == "on";
+        let isolation = Some(variables.value("transaction_isolation"));
+        Self { isolation, read_only: Some(read_only) }
+    }
 }
 
 /// An EXPLAIN.
@@ -331,7 +365,12 @@ fn session_command(sql: &str) -> Result<Option<Command>> {
             }
             Command::Unlisten
         }
-        "savepoint" | "release" | "listen" | "notify" | "lock" | "checkpoint" => {
+        "savepoint" => Command::Savepoint(cursor.identifier()?),
+        "release" => {
+            cursor.optional_keywords(&["SAVEPOINT"]);
+            Command::Release(cursor.identifier()?)
+        }
+        "listen" | "notify" | "lock" | "checkpoint" => {
             return Err(Error::unsupported(format!("{} is not supported", word.to_uppercase())));
         }
         _ => transaction(&mut cursor, &word)?,
@@ -400,11 +439,11 @@ fn name_or_all(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
 
 fn set(cursor: &mut Cursor<'_>, sql: &str) -> Result<Command> {
     if cursor.optional_keywords(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) {
-        return modes(cursor, "default_transaction_isolation", "default_transaction_read_only");
+        return Ok(Command::Modes { all: true, modes: modes(cursor)? });
     }
     if cursor.at_keywords(&["TRANSACTION"]) {
         cursor.expect_keyword("TRANSACTION")?;
-        return modes(cursor, "transaction_isolation", "transaction_read_only");
+        return Ok(Command::Modes { all: false, modes: modes(cursor)? });
     }
     let local = cursor.optional_keywords(&["LOCAL"]);
     if !local && !cursor.at_keywords(&["SESSION", "AUTHORIZATION"]) {
@@ -456,9 +495,9 @@ fn value_list(cursor: &mut Cursor<'_>, sql: &str) -> Result<Option<String>> {
     Ok(Some(values.join(", ")))
 }
 
-/// The modes of a transaction; all reads see one snapshot anyway, so that any isolation will do.
-fn modes(cursor: &mut Cursor<'_>, isolation: &str, read_only: &str) -> Result<Command> {
-    let mut set = None;
+/// The modes of a transaction, at least one.
+fn modes(cursor: &mut Cursor<'_>) -> Result<Modes> {
+    let mut modes = Modes::default();
     loop {
         if cursor.optional_keywords(&["ISOLATION", "LEVEL"]) {
             let mut level = vec![cursor.word()?];
@@ -468,24 +507,26 @@ fn modes(cursor: &mut Cursor<'_>, isolation: &str, read_only: &str) -> Result<Co
             {
                 level.push(word.to_lowercase());
             }
-            set = Some((isolation, level.join(" ")));
+            modes.isolation = Some(level.join(" "));
         } else if cursor.optional_keywords(&["READ", "ONLY"]) {
-            set.get_or_insert((read_only, "on".to_owned()));
+            modes.read_only = Some(true);
         } else if cursor.optional_keywords(&["READ", "WRITE"]) {
-            set.get_or_insert((read_only, "off".to_owned()));
+            modes.read_only = Some(false);
         } else if !cursor.optional_keywords(&["NOT", "DEFERRABLE"])
             && !cursor.optional_keywords(&["DEFERRABLE"])
         {
             return Err(cursor.unexpected());
         }
-        let comma = cursor.optional(&Token::Comma);
-        if !comma && !cursor.at_keywords(&["READ"]) && !cursor.at_keywords(&["ISOLATION"]) {
+        if !cursor.optional(&Token::Comma) && !at_mode(cursor) {
             break;
         }
     }
     cursor.end()?;
-    let (name, value) = set.unwrap_or((read_only, "off".to_owned()));
-    Ok(Command::Set(Set { name: name.to_owned(), value: Some(value), local: false }))
+    Ok(modes)
+}
+
+fn at_mode(cursor: &Cursor<'_>) -> bool {
+    ["READ", "ISOLATION", "NOT", "DEFERRABLE"].iter().any(|word| cursor.at_keywords(&[word]))
 }
 
 fn transaction(cursor: &mut Cursor<'_>, word: &str) -> Result<Command> {
@@ -495,22 +536,15 @@ fn transaction(cursor: &mut Cursor<'_>, word: &str) -> Result<Command> {
         cursor.optional_keywords(&["WORK"]);
     }
     if matches!(word, "begin" | "start") {
-        let started = cursor.position();
-        if cursor.at_keywords(&["ISOLATION"])
-            || cursor.at_keywords(&["READ"])
-            || cursor.at_keywords(&["NOT"])
-            || cursor.at_keywords(&["DEFERRABLE"])
-        {
-            modes(cursor, "transaction_isolation", "transaction_read_only").map_err(|error| {
-                if error.get_position().is_none() { error.at(started) } else { error }
-            })?;
-        }
-        return Ok(Command::Begin);
+        let said = if at_mode(cursor) { modes(cursor)? } else { Modes::default() };
+        return Ok(Command::Begin(said));
     }
-    if cursor.at_keywords(&["TO"]) || cursor.at_keywords(&["PREPARED"]) {
-        let what =
-            if cursor.at_keywords(&["TO"]) { "ROLLBACK TO SAVEPOINT" } else { "two-phase commit" };
-        return Err(Error::unsupported(format!("{what} is not supported")));
+    if matches!(word, "rollback" | "abort") && cursor.optional_keywords(&["TO"]) {
+        cursor.optional_keywords(&["SAVEPOINT"]);
+        return Ok(Command::RollbackTo(cursor.identifier()?));
+    }
+    if cursor.at_keywords(&["PREPARED"]) {
+        return Err(Error::unsupported("two-phase commit is not supported"));
     }
     let chain = cursor.optional_keywords(&["AND", "CHAIN"]);
     if !chain {
@@ -670,8 +704,6 @@ mod tests {
             ("CREATE TABLE t (a INT)", "0A000 CREATE TABLE is not supported"),
             ("CREATE VIEW v AS SELECT 1", "0A000 CREATE VIEW is not supported"),
             ("SELECT 1 INTO t", "0A000 SELECT INTO is not supported"),
-            ("SAVEPOINT a", "0A000 SAVEPOINT is not supported"),
-            ("ROLLBACK TO a", "0A000 ROLLBACK TO SAVEPOINT is not supported"),
             ("LISTEN a", "0A000 LISTEN is not supported"),
             ("EXPLAIN INSERT INTO crm VALUES (1)", "0A000 EXPLAIN is for queries only"),
             (
@@ -712,7 +744,8 @@ mod tests {
         check("SET a TO DEFAULT", &set("a", None, false));
         check(
             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY",
-            &set("default_transaction_isolation", Some("read committed"), false),
+            "Modes { all: true, modes: Modes { isolation: Some(\"read committed\"), \
+             read_only: Some(true) } }",
         );
         check("SHOW TIME ZONE", "Show(Some(\"TimeZone\"))");
         check("SHOW ALL", "Show(None)");
@@ -722,9 +755,21 @@ mod tests {
 
     #[test]
     fn transactions_and_the_rest() {
-        check("BEGIN", "Begin");
-        check("begin isolation level repeatable read read only", "Begin");
-        check("START TRANSACTION READ ONLY", "Begin");
+        check("BEGIN", "Begin(Modes { isolation: None, read_only: None })");
+        check(
+            "begin isolation level repeatable read read only",
+            "Begin(Modes { isolation: Some(\"repeatable read\"), read_only: Some(true) })",
+        );
+        check(
+            "START TRANSACTION READ WRITE, NOT DEFERRABLE",
+            "Begin(Modes { isolation: None, read_only: Some(false) })",
+        );
+        check("BEGIN NONSENSE", "42601 syntax error at or near \"NONSENSE\" @7");
+        check("SAVEPOINT \"A b\"", "Savepoint(\"A b\")");
+        check("RELEASE a", "Release(\"a\")");
+        check("RELEASE SAVEPOINT A", "Release(\"a\")");
+        check("ROLLBACK TO a", "RollbackTo(\"a\")");
+        check("ROLLBACK TRANSACTION TO SAVEPOINT a", "RollbackTo(\"a\")");
         check("END;", "Commit { chain: false }");
         check("ROLLBACK WORK AND CHAIN", "Rollback { chain: true }");
         check("DISCARD ALL", "Discard(All)");

@@ -248,8 +248,8 @@ impl Job {
             options: self.options,
             max_rejects: self.max_rejects,
         };
-        let database = Arc::clone(&session.server.database);
-        let result = blocking(move || database.load(load)).await;
+        let accept = session.accept();
+        let result = blocking(move || accept.load(load)).await;
         // A reader that was told to stop makes the engine fail; the reason is the cancel.
         gate.check()?;
         let report = result?;

@@ -22,7 +22,7 @@ pub(super) fn parameters(stated: &StatedDecision, declared: &[Option<DataType>])
 /// Runs one; returns when it is durable and visible.
 ///
 /// # Errors
-/// `0A000` in a transaction block, `22004` for a value that is null, and what the engine refuses.
+/// `22004` for a value that is null, and what the engine refuses.
 pub(super) async fn run(
     session: &Arc<Inner>,
     gate: &Arc<CommitGate>,
@@ -41,11 +41,11 @@ pub(super) async fn run(
     let pair = StatedPair { kind: stated.kind, left, right };
     let comment = stated.comment.as_ref().map(|text| said(text, values)).transpose()?.flatten();
     gate.commit()?;
-    let (database, user) = (Arc::clone(&session.server.database), session.user.clone());
+    let (accept, user) = (session.accept(), session.user.clone());
     let removal = stated.removal;
     let defined = blocking(move || match removal {
-        Some(existence) => database.undecide(&pair, existence),
-        None => database.decide(&pair, &user, comment),
+        Some(existence) => accept.undecide(&pair, existence),
+        None => accept.decide(&pair, &user, comment),
     })
     .await?;
     if let Some(notice) = defined.notice {

@@ -177,7 +177,7 @@ pub(super) async fn run(
         return Ok(Outcome::Done { tag: "DELETE 0".to_owned() });
     }
     gate.commit()?;
-    let (database, dataset) = (Arc::clone(&session.server.database), delete.dataset.clone());
-    let deleted = execute::blocking(move || database.delete(&dataset, fragment_ids)).await?;
+    let (accept, dataset) = (session.accept(), delete.dataset.clone());
+    let deleted = execute::blocking(move || accept.accept_delete(&dataset, fragment_ids)).await?;
     Ok(Outcome::Done { tag: format!("DELETE {deleted}") })
 }

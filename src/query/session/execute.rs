@@ -7,16 +7,17 @@ use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 
+use crate::engine::database::is_new_dataset;
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_datafusion;
 use crate::query::session::command::{Command, Discard, Prepare, Set};
 use crate::query::session::names::type_named;
 use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
-use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
+use crate::query::session::transaction::{CommitGate, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, copy, cursor, decide, delete, derive, explain, explain_profile,
-    insert, policy_query, show,
+    Inner, Kept, Notice, Outcome, block, copy, cursor, decide, delete, derive, explain,
+    explain_profile, insert, policy_query, show,
 };
 use crate::query::statements::Parsed;
 
@@ -66,6 +67,9 @@ pub(super) async fn execute(
             cursor::declare(session, gate, declare, inner, values).await
         }
         Command::Fetch(fetch) => cursor::fetch(session, fetch).await,
+        Command::Commit { chain } => block::end(session, gate, true, *chain).await,
+        Command::Rollback { chain } => block::end(session, gate, false, *chain).await,
+        Command::RollbackTo(name) => block::roll_back_to(session, name).await,
         other => at_once(session, other),
     }
 }
@@ -82,12 +86,16 @@ fn at_once(session: &Arc<Inner>, command: &Command) -> Result<Outcome> {
             done("RESET")
         }
         Command::Show(name) => show::setting(session, name.as_deref()),
-        Command::Begin => {
-            begin(session);
+        Command::Begin(modes) => {
+            block::begin(session, modes)?;
             done("BEGIN")
         }
-        Command::Commit { chain } => end(session, true, *chain),
-        Command::Rollback { chain } => end(session, false, *chain),
+        Command::Modes { all, modes } => {
+            block::set_modes(session, modes, *all)?;
+            done("SET")
+        }
+        Command::Savepoint(name) => block::savepoint(session, name),
+        Command::Release(name) => block::release(session, name),
         Command::Deallocate(Some(name)) => {
             session.statement(name)?;
             session.statements.lock().remove(name);
@@ -187,13 +195,13 @@ async fn ours(
     match parsed {
         Parsed::Define(definition) => {
             session.check_may_write(parsed.tag())?;
-            if session.server.database.is_new_dataset(definition) {
+            if is_new_dataset(definition, &session.snapshot()) {
                 derive::check(definition, sql)?;
             }
             let definition = policy_query::resolve(definition, &session.snapshot(), sql)?;
             gate.commit()?;
-            let database = Arc::clone(&session.server.database);
-            let defined = blocking(move || database.define(definition)).await?;
+            let accept = session.accept();
+            let defined = blocking(move || accept.accept_definition(definition)).await?;
             if let Some(notice) = defined.notice {
                 session.notice(Notice::new(notice));
             }
@@ -289,50 +297,6 @@ fn reset(session: &Arc<Inner>, name: Option<&str>) -> Result<()> {
         }
     }
     session.settings_changed()
-}
-
-fn begin(session: &Arc<Inner>) {
-    let variables = session.variables.lock().clone();
-    let mut transaction = session.transaction.lock();
-    if transaction.status == TransactionStatus::Idle {
-        *transaction = Transaction {
-            status: TransactionStatus::Open,
-            snapshot: None,
-            variables: Some(variables),
-        };
-        return;
-    }
-    drop(transaction);
-    let message = "there is already a transaction in progress";
-    session.notice(Notice::warning(SqlState::ACTIVE_TRANSACTION, message));
-}
-
-/// Ends a block; one that failed is rolled back in any case.
-fn end(session: &Arc<Inner>, commit: bool, chain: bool) -> Result<Outcome> {
-    let ended = std::mem::take(&mut *session.transaction.lock());
-    if ended.status == TransactionStatus::Idle {
-        if chain {
-            let what = if commit { "COMMIT" } else { "ROLLBACK" };
-            let message = format!("{what} AND CHAIN can only be used in transaction blocks");
-            return Err(Error::new(SqlState("25P01"), message));
-        }
-        let message = "there is no transaction in progress";
-        session.notice(Notice::warning(SqlState("25P01"), message));
-        return done(if commit { "COMMIT" } else { "ROLLBACK" });
-    }
-    let committed = commit && ended.status == TransactionStatus::Open;
-    if let (false, Some(before)) = (committed, ended.variables) {
-        *session.variables.lock() = before;
-    } else {
-        session.variables.lock().end_transaction();
-    }
-    session.cursors.end_transaction();
-    // A policy that was dropped meanwhile stays set, and says so when it is used.
-    let _ = session.settings_changed();
-    if chain {
-        begin(session);
-    }
-    done(if committed { "COMMIT" } else { "ROLLBACK" })
 }
 
 fn discard(session: &Arc<Inner>, what: Discard) -> Result<Outcome> {

@@ -249,8 +249,8 @@ pub(super) async fn run(
         return Ok(Outcome::Done { tag: "INSERT 0 0".to_owned() });
     }
     gate.commit()?;
-    let (database, dataset) = (Arc::clone(&session.server.database), insert.dataset.clone());
-    let inserted = execute::blocking(move || database.insert(&dataset, &batch)).await?;
+    let (accept, dataset) = (session.accept(), insert.dataset.clone());
+    let inserted = execute::blocking(move || accept.insert(&dataset, &batch)).await?;
     Ok(Outcome::Done { tag: format!("INSERT 0 {inserted}") })
 }
 

@@ -10,6 +10,7 @@
 //! Planning and running happen on the server's runtime, whose threads have the stacks for it; the
 //! public methods go there by themselves. Nothing here knows the protocol.
 
+mod block;
 mod command;
 mod copy;
 mod cursor;
@@ -522,6 +523,9 @@ impl Inner {
         if transaction.status == TransactionStatus::Idle {
             return self.server.database.snapshot();
         }
+        if let Some(writes) = &transaction.writes {
+            return writes.snapshot();
+        }
         let snapshot = transaction.snapshot.get_or_insert_with(|| self.server.database.snapshot());
         Arc::clone(snapshot)
     }
@@ -531,21 +535,6 @@ impl Inner {
         let past = self.variables.lock().past();
         self.binding.pin_past(self.snapshot(), past)?;
         Ok(self.binding.snapshot())
-    }
-
-    /// Refuses statements that write where nothing can be written.
-    ///
-    /// # Errors
-    /// `25006` while the session shows the past, `0A000` within a block.
-    fn check_may_write(&self, what: &str) -> Result<()> {
-        let past = self.variables.lock().past();
-        let set = [("as_of", past.as_of), ("known_at", past.known_at)];
-        if let Some((name, _)) = set.iter().find(|(_, moment)| moment.is_some()) {
-            let message = format!("cannot execute {what} while {name} is set");
-            return Err(Error::new(SqlState("25006"), message)
-                .hint(format!("the past can only be read: RESET {name} first")));
-        }
-        self.transaction.lock().check_outside_block(what)
     }
 
     fn notice(&self, notice: Notice) {

@@ -91,7 +91,7 @@ impl Prepared {
 
     /// Whether it ends a transaction block, which is all that a failed one accepts.
     pub fn ends_transaction(&self) -> bool {
-        matches!(self.command, Command::Commit { .. } | Command::Rollback { .. })
+        self.command.ends_transaction()
     }
 
     /// The plan, made again if the catalog or a setting that it depends on has changed.
@@ -150,8 +150,7 @@ pub(super) async fn prepare(
         return Ok(found);
     }
     let command = command::read(sql)?;
-    let ends = matches!(command, Command::Commit { .. } | Command::Rollback { .. });
-    if !ends {
+    if !command.ends_transaction() {
         session.transaction.lock().check()?;
     }
     let plan = planned(session, sql, &command, declared).await?;

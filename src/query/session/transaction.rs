@@ -1,14 +1,15 @@
 //! The transaction of a session: whether it is in a block, what the block reads, and the point of no return.
 //!
-//! Every statement reads one snapshot; within a block all statements read the same. Writes happen one
-//! statement at a time and never in a block, so that there is nothing to roll back but settings.
+//! Every statement reads one snapshot; within a block all statements read the same, and what the block
+//! wrote. What begins and ends blocks is in `block`.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::engine::Snapshot;
+use crate::engine::{self, Snapshot};
 use crate::error::{Error, Result, SqlState};
+use crate::query::session::block::Savepoint;
 use crate::query::session::settings::Variables;
 
 /// Where a session is, as the protocol reports it.
@@ -32,6 +33,10 @@ pub(super) struct Transaction {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// The settings before the block, to which a ROLLBACK goes back.
     pub(super) variables: Option<Variables>,
+    /// What the block has written, if it has.
+    pub(super) writes: Option<Arc<engine::Transaction>>,
+    /// Its savepoints, the oldest first.
+    pub(super) savepoints: Vec<Savepoint>,
 }
 
 impl Transaction {
@@ -53,19 +58,6 @@ impl Transaction {
         let message =
             "current transaction is aborted, commands ignored until end of transaction block";
         Err(Error::new(SqlState::IN_FAILED_TRANSACTION, message))
-    }
-
-    /// Refuses statements that write within a block.
-    ///
-    /// # Errors
-    /// `0A000`.
-    pub(super) fn check_outside_block(&self, what: &str) -> Result<()> {
-        if self.status == TransactionStatus::Idle {
-            return Ok(());
-        }
-        let message = format!("{what} inside a transaction block is not supported yet");
-        Err(Error::unsupported(message)
-            .hint("end the block first, or turn autocommit on: every statement is a transaction"))
     }
 }
 

@@ -1,0 +1,188 @@
+//! Transactions: whatever happens to the machine, one is there whole or not at all; whatever order they
+//! come in, what they leave is what their COMMITs leave one after the other.
+
+use std::collections::BTreeMap;
+
+use selfsame::env::memory_disk::MemoryDisk;
+use selfsame::error::SqlState;
+
+use crate::driver::{Choices, Client};
+use crate::model::Value;
+use crate::recovery::PowerCut;
+
+const DEFINITIONS: &str = "
+    CREATE NAMESPACE crm_id; CREATE NAMESPACE email NORMALIZE lower;
+    CREATE DATASET crm (customer TEXT IDENTITY crm_id, email TEXT IDENTITY email, city TEXT);
+    CREATE DATASET web (email TEXT IDENTITY email, page TEXT);";
+
+/// One transaction: definitions, rows of two datasets, a decision and a delete.
+fn transaction(number: usize) -> Vec<String> {
+    let before = number.saturating_sub(1);
+    vec![
+        "BEGIN".to_owned(),
+        format!("CREATE NAMESPACE n{number}"),
+        format!("CREATE DATASET d{number} (a TEXT IDENTITY n{number}, b TEXT IDENTITY email)"),
+        format!(
+            "INSERT INTO crm VALUES ('c{number}', 'e{number}', 'x'), ('r{number}', 'e{number}', 'y')"
+        ),
+        format!("SAVEPOINT s; INSERT INTO crm VALUES ('never{number}', '', ''); ROLLBACK TO s"),
+        format!("INSERT INTO d{number} VALUES ('a', 'e{number}')"),
+        format!("INSERT INTO web VALUES ('e{number}', '/')"),
+        format!("LINK crm_id 'c{number}' TO crm_id 'c{before}'"),
+        format!("DELETE FROM crm WHERE customer = 'r{number}' OR customer = 'q{number}'"),
+        format!("INSERT INTO crm VALUES ('q{}', '', '')", number + 1),
+        "COMMIT".to_owned(),
+    ]
+}
+
+/// What one transaction after the other leaves, as text.
+fn shown(client: &Client) -> String {
+    let texts = [
+        "SELECT customer FROM crm ORDER BY 1",
+        "SELECT email, page FROM web ORDER BY 1",
+        "SELECT name FROM selfsame.namespaces ORDER BY 1",
+        "SELECT name FROM selfsame.datasets ORDER BY 1",
+        "SELECT left_identity, right_identity FROM selfsame.decisions ORDER BY 1, 2",
+        "SELECT identity_count, fragment_count, datasets FROM profiles ORDER BY 1, 2, 3",
+    ];
+    let answer = |sql: &&str| format!("{:?}\n", client.records(sql));
+    texts.iter().map(answer).collect()
+}
+
+#[test]
+fn a_transaction_is_never_half_there() {
+    // What the store shows after so many transactions.
+    let steps: Vec<String> = (0..4)
+        .map(|count| {
+            let client = Client::open(MemoryDisk::new()).expect("a store");
+            client.run(DEFINITIONS);
+            (1..=count).flat_map(transaction).for_each(|sql| drop(client.run(&sql)));
+            shown(&client)
+        })
+        .collect();
+    let mut seen = BTreeMap::new();
+    for changes in 4..200 {
+        let disk = MemoryDisk::new();
+        Client::open(disk.clone()).expect("a store").run(DEFINITIONS);
+        let disk = disk.crash(changes as usize);
+        let cut = PowerCut::after(changes, disk.clone());
+        let mut committed = 0;
+        if let Ok(client) = Client::open(cut) {
+            for number in 1..4 {
+                if transaction(number).iter().any(|sql| client.try_run(sql).is_err()) {
+                    break;
+                }
+                committed += 1;
+                if number == 2 && client.database.flush().is_err() {
+                    break;
+                }
+            }
+        }
+        let again = Client::open(disk.crash(changes as usize)).expect("what is left is sound");
+        let left = shown(&again);
+        let count = steps.iter().position(|step| *step == left);
+        let count = count.unwrap_or_else(|| panic!("{changes} changes leave {left}"));
+        assert!(
+            count >= committed,
+            "{changes} changes: {committed} were acknowledged, {count} left"
+        );
+        *seen.entry(count).or_insert(0) += 1;
+    }
+    assert!((0..4).all(|count| seen.contains_key(&count)), "{seen:?}");
+}
+
+/// The rows of a customer that a session sees, by what no other row has. Rows that came later are not
+/// among them, so that deleting these is the same whenever it counts.
+fn seen(client: &Client, row: usize) -> String {
+    let rows = client.records(&format!("SELECT city FROM crm WHERE customer = 'c{row}'"));
+    let texts = rows.iter().map(|row| match &row["city"] {
+        Value::Text(city) => format!("'{city}'"),
+        other => panic!("{other:?} is no city"),
+    });
+    texts.chain(["'none'".to_owned()]).collect::<Vec<_>>().join(", ")
+}
+
+/// A step of one of several sessions.
+fn step(client: &Client, choices: &mut Choices, session: usize, at: usize) -> String {
+    let row = choices.below(12);
+    match choices.below(5) {
+        0 => format!("DELETE FROM crm WHERE city IN ({})", seen(client, row)),
+        1 => format!("UNLINK crm_id 'c{row}' FROM email 'e{}'", choices.below(6)),
+        2 => format!("INSERT INTO web VALUES ('e{}', '/{session}/{at}')", choices.below(6)),
+        _ => {
+            format!("INSERT INTO crm VALUES ('c{row}', 'e{}', '{session}/{at}')", choices.below(6))
+        }
+    }
+}
+
+/// Rows, links and people, without numbers that depend on the order of writing.
+fn people(client: &Client) -> String {
+    let texts = [
+        "SELECT customer, email, city FROM crm ORDER BY 1, 2, 3",
+        "SELECT email, page FROM web ORDER BY 1, 2",
+        "SELECT left_identity, right_identity FROM selfsame.decisions ORDER BY 1, 2",
+        "SELECT namespace, identity, min(identity) OVER (PARTITION BY profile_id) AS first \
+         FROM identities ORDER BY 1, 2",
+    ];
+    let answer = |sql: &&str| format!("{:?}\n", client.records(sql));
+    texts.iter().map(answer).collect()
+}
+
+#[test]
+fn interleaved_transactions_are_their_commits_one_after_the_other() {
+    let (mut commits, mut conflicts) = (0, 0);
+    for seed in 1..60 {
+        let mut choices = Choices(seed * 7_919);
+        let first = Client::open(MemoryDisk::new()).expect("a store");
+        let sessions = [first.another(), first.another(), first.another()];
+        first.run(DEFINITIONS);
+        let serial = Client::open(MemoryDisk::new()).expect("a store");
+        serial.run(DEFINITIONS);
+        let mut open: [Vec<String>; 3] = Default::default();
+        for at in 0..60 {
+            let session = choices.below(3);
+            let client = &sessions[session];
+            let steps = &mut open[session];
+            if steps.is_empty() {
+                client.run("BEGIN");
+                steps.push("BEGIN".to_owned());
+            } else if choices.below(4) > 0 {
+                let sql = step(client, &mut choices, session, at);
+                if client.try_run(&format!("SAVEPOINT s; {sql}; RELEASE s")).is_ok() {
+                    steps.push(sql);
+                } else {
+                    client.run("ROLLBACK TO s");
+                }
+            } else {
+                let steps = std::mem::take(steps);
+                match client.try_run("COMMIT") {
+                    Ok(_) => {
+                        serial.run(&format!("{}; COMMIT", steps.join("; ")));
+                        commits += 1;
+                    }
+                    Err(error) => {
+                        assert_eq!(error.code(), SqlState::SERIALIZATION_FAILURE, "{error:?}");
+                        conflicts += 1;
+                    }
+                }
+                let newest = [&first, &serial].map(people);
+                assert_eq!(newest[0], newest[1], "seed {seed}, step {at}: {steps:?}");
+            }
+        }
+    }
+    assert!(commits > 100 && conflicts > 10, "{commits} commits, {conflicts} conflicts");
+}
+
+#[test]
+fn others_see_all_of_it_at_once() {
+    let client = Client::open(MemoryDisk::new()).expect("a store");
+    client.run(DEFINITIONS);
+    let reader = client.another();
+    for number in 0..50 {
+        client.run(&format!("BEGIN; INSERT INTO crm VALUES ('c{number}', 'e', 'x')"));
+        assert_eq!(reader.number("SELECT count(*) FROM crm"), number);
+        client.run(&format!("INSERT INTO web VALUES ('e{number}', '/'); COMMIT"));
+        let both = "SELECT (SELECT count(*) FROM crm) - (SELECT count(*) FROM web)";
+        assert_eq!(reader.number(both), 0);
+    }
+}
