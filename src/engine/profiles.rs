@@ -204,6 +204,12 @@ impl ProfileViews {
         self.slots.lock().len()
     }
 
+    /// The slot of a policy, if it has one.
+    fn existing(&self, policy: &str) -> Option<Slot> {
+        let slots = self.slots.lock();
+        slots.iter().find(|(name, _)| name == policy).map(|(_, slot)| Arc::clone(slot))
+    }
+
     /// The slot of a policy, most recently used last.
     fn slot(&self, policy: &str) -> Slot {
         let mut slots = self.slots.lock();
@@ -275,6 +281,20 @@ impl Database {
             Some(_) => self.profiles(base, policy).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The merged profiles of a policy, if they are there exactly as of that snapshot; merges nothing and
+    /// waits for nobody.
+    pub fn profiles_at_hand(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        policy: &str,
+    ) -> Option<Arc<ProfileView>> {
+        let definition = snapshot.catalog().policy(policy).ok()?;
+        let slot = self.views_of(snapshot).existing(policy)?;
+        let view = slot.try_lock()?.as_ref().map(Arc::clone)?;
+        let current = view.commit == snapshot.commit();
+        (current && *view.shape == Shape::of(snapshot.catalog(), definition)).then_some(view)
     }
 
     /// The merged profile of one person, without merging the others.

@@ -15,6 +15,7 @@ use crate::query::session::{Session, TransactionStatus};
 use crate::wire::error::{clean, notice, response};
 use crate::wire::extended::Portals;
 use crate::wire::messages::{Fault, Request};
+use crate::wire::point::LastColumns;
 use crate::wire::produce::Chunk;
 use crate::wire::socket::{FLUSH_BYTES, Incoming, Next, Outgoing};
 use crate::wire::startup::report;
@@ -26,6 +27,7 @@ pub(crate) struct Connection<S> {
     pub(crate) outgoing: Outgoing<S>,
     pub(crate) session: Session,
     pub(crate) portals: Portals,
+    pub(crate) last_columns: LastColumns,
     shutdown: watch::Receiver<bool>,
     /// Whether requests are skipped up to the next Sync.
     skipping: bool,
@@ -38,8 +40,8 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
         session: Session,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
-        let portals = Portals::default();
-        Self { incoming, outgoing, session, portals, shutdown, skipping: false }
+        let (portals, last_columns) = (Portals::default(), LastColumns::default());
+        Self { incoming, outgoing, session, portals, last_columns, shutdown, skipping: false }
     }
 
     /// Serves the client until it leaves or must.

@@ -280,7 +280,11 @@ fn fixed<const N: usize>(bytes: &[u8], oid: u32) -> Result<[u8; N]> {
     bytes.try_into().map_err(|_| broken(oid))
 }
 
-fn binary(bytes: &[u8], oid: u32) -> Result<ScalarValue> {
+/// Reads a value in the binary format of a type.
+///
+/// # Errors
+/// `22P03` for what is none, `0A000` for types that cannot be read.
+pub(crate) fn binary(bytes: &[u8], oid: u32) -> Result<ScalarValue> {
     let entry = by_oid(oid).ok_or_else(|| {
         Error::unsupported(format!("parameters of type {oid} are not supported in binary format"))
     })?;

@@ -74,14 +74,14 @@ impl Format {
 }
 
 /// A column of a batch, ready to be written row by row.
-struct Column<'a> {
-    array: &'a dyn Array,
-    write: Writer<'a>,
+pub(crate) struct Column<'a> {
+    pub(crate) array: &'a dyn Array,
+    pub(crate) write: Writer<'a>,
 }
 
 impl Column<'_> {
     /// Appends the length and payload of a value.
-    fn put(&self, row: usize, out: &mut BytesMut) {
+    pub(crate) fn put(&self, row: usize, out: &mut BytesMut) {
         if is_null(self.array, row) {
             out.put_i32(-1);
             return;
@@ -154,19 +154,25 @@ impl RowEncoder {
     /// # Errors
     /// What a cast says.
     pub(crate) fn prepare(&self, batch: &RecordBatch) -> Result<Prepared> {
-        let arrays = batch
-            .columns()
-            .iter()
-            .zip(&self.columns)
-            .map(|(array, (ty, _))| canonical(array, *ty))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Prepared { arrays, row_count: batch.num_rows() })
+        let arrays = batch.columns().iter().zip(&self.columns);
+        let arrays = arrays.map(|(array, (ty, _))| canonical(array, *ty));
+        Ok(Prepared { arrays: arrays.collect::<Result<_>>()?, row_count: batch.num_rows() })
     }
+}
+
+/// Brings a batch's columns into the layouts that writers know.
+///
+/// # Errors
+/// What a cast says.
+pub(crate) fn canonical_batch(batch: &RecordBatch, types: &[PgType]) -> Result<Prepared> {
+    let arrays = batch.columns().iter().zip(types).map(|(array, ty)| canonical(array, *ty));
+    Ok(Prepared { arrays: arrays.collect::<Result<_>>()?, row_count: batch.num_rows() })
 }
 
 /// A batch in the layouts that writers know.
 pub(crate) struct Prepared {
-    arrays: Vec<ArrayRef>,
+    /// Its columns.
+    pub(crate) arrays: Vec<ArrayRef>,
     /// Its rows.
     pub(crate) row_count: usize,
 }
@@ -240,7 +246,11 @@ fn is_oid(oid: u32) -> bool {
     })
 }
 
-fn column(array: &ArrayRef, oid: u32, format: Format, zone: Zone) -> Result<Column<'_>> {
+/// A column, ready to be written as its type is.
+///
+/// # Errors
+/// If a value of such a type cannot be sent in that format.
+pub(crate) fn column(array: &ArrayRef, oid: u32, format: Format, zone: Zone) -> Result<Column<'_>> {
     let array = array.as_ref();
     let write = match format {
         Format::Text => text_writer(array, oid, zone)?,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::ScalarValue;
-use pgwire::messages::data::{FieldDescription, NoData, ParameterDescription, RowDescription};
+use pgwire::messages::data::{FieldDescription, NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
     BindComplete, CloseComplete, ParseComplete, PortalSuspended,
 };
@@ -198,10 +198,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
             },
         };
         match schema {
-            Some(schema) => {
-                let formats = Format::of_columns(&codes, schema.fields().len())?;
-                self.outgoing.put(&RowDescription::new(fields(&schema, &formats)))?;
-            }
+            Some(schema) => self.describe_columns(&schema, &codes)?,
             None => self.outgoing.put(&NoData::new())?,
         }
         Ok(())
@@ -226,6 +223,12 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
         self.check_transaction(&prepared)?;
         let mut running = match state {
             State::Bound(values) => {
+                let limit = if row_count_max == 0 { usize::MAX } else { row_count_max };
+                if let Some(found) = self.session.point(&prepared, &values)
+                    && found.rows.len() < limit
+                {
+                    return Ok(self.answer_point(prepared.sql(), &found, &formats)?);
+                }
                 let vigil = self.watch(prepared.sql());
                 let work = Work::Bound(Arc::clone(&prepared), values, formats);
                 let producer = Producer::start(vigil.statement(), work);
@@ -274,7 +277,16 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
             let next = running.producer.next();
             match running.vigil.attend(&mut self.incoming, next).await? {
                 Event::Columns(_) => {}
+                Event::CopyOut(binary, count) => {
+                    // The rows of a COPY are one answer, however many were asked for.
+                    self.copy_out(binary, count)?;
+                    left = usize::MAX;
+                }
                 Event::Rows(chunk) => running.rest = chunk,
+                Event::CopiedOut(chunk, tag) => {
+                    self.copy_done(&chunk)?;
+                    return Ok(Given::All(tag));
+                }
                 Event::Done(chunk, tag) => {
                     running.rest = chunk;
                     running.tag = Some(counted(tag, limit, left, &running.rest));

@@ -13,12 +13,15 @@
 
 mod connection;
 mod copy;
+mod copy_binary;
+mod copy_out;
 mod decode;
 mod encode;
 mod error;
 mod extended;
 mod messages;
 mod numeric;
+mod point;
 mod produce;
 mod serve;
 mod simple;

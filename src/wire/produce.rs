@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::{Bytes, BytesMut};
 use datafusion::common::ScalarValue;
@@ -16,7 +17,8 @@ use tokio::sync::mpsc;
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_datafusion;
 use crate::query::session::{CopyIn, Outcome, Prepared, Session, Task};
-use crate::wire::encode::{Format, RowEncoder};
+use crate::wire::copy_out::CopyEncoder;
+use crate::wire::encode::{self, Format, RowEncoder};
 use crate::wire::socket::FLUSH_BYTES;
 use crate::wire::vigil::Attended;
 
@@ -53,6 +55,10 @@ pub(crate) enum Event {
     Rows(Chunk),
     /// It is done: the last rows, and the command tag.
     Done(Chunk, String),
+    /// It gives rows to store: whether in binary, and how many columns.
+    CopyOut(bool, usize),
+    /// The rows to store are all there: the last of them, and the command tag.
+    CopiedOut(Chunk, String),
     /// It waits for data.
     CopyIn(CopyIn),
     /// There was nothing in it.
@@ -114,7 +120,15 @@ async fn run(session: &Session, work: Work, events: &mpsc::Sender<Event>) -> Res
             let formats = Format::of_columns(&codes, schema.fields().len())?;
             let encoder = RowEncoder::new(&schema, &formats, session.zone());
             send(events, Event::Columns(schema)).await?;
-            rows(stream, &encoder, tag, prepared.sql(), events).await?
+            rows(stream, &Encoder::Rows(encoder), tag, prepared.sql(), events).await?
+        }
+        Outcome::CopyOut { schema, stream, layout } => {
+            let encoder = CopyEncoder::new(&schema, layout, session.zone())?;
+            send(events, Event::CopyOut(encoder.is_binary(), schema.fields().len())).await?;
+            match rows(stream, &Encoder::Copy(encoder), "COPY", prepared.sql(), events).await? {
+                Event::Done(chunk, tag) => Event::CopiedOut(chunk, tag),
+                other => other,
+            }
         }
         Outcome::Done { tag } => Event::Done(Chunk::default(), tag),
         Outcome::CopyIn(copy) => Event::CopyIn(copy),
@@ -132,12 +146,13 @@ async fn send(events: &mpsc::Sender<Event>, event: Event) -> Result<()> {
 /// Encodes all rows; gives the last event.
 async fn rows(
     mut stream: SendableRecordBatchStream,
-    encoder: &RowEncoder,
+    encoder: &Encoder,
     tag: &'static str,
     sql: &str,
     events: &mpsc::Sender<Event>,
 ) -> Result<Event> {
     let mut filling = Filling::default();
+    encoder.begin(&mut filling.bytes);
     loop {
         let batch = match futures::poll!(stream.next()) {
             std::task::Poll::Ready(batch) => batch,
@@ -153,19 +168,56 @@ async fn rows(
         let batch = encoder.prepare(&batch)?;
         let mut row = 0;
         while row < batch.row_count {
-            let Filling { bytes, ends, .. } = &mut filling;
-            row = encoder.encode(&batch, row, bytes, ends, FLUSH_BYTES)?;
+            row = encoder.encode(&batch, row, &mut filling)?;
             if filling.bytes.len() >= FLUSH_BYTES {
                 send(events, Event::Rows(filling.chunk())).await?;
             }
         }
     }
+    encoder.end(&mut filling.bytes);
     let last = filling.chunk();
     let tag = match tag {
-        "SELECT" | "FETCH" => format!("{tag} {}", filling.row_count),
+        "SELECT" | "FETCH" | "COPY" => format!("{tag} {}", filling.row_count),
         tag => tag.to_owned(),
     };
     Ok(Event::Done(last, tag))
+}
+
+/// What writes the rows.
+enum Encoder {
+    /// As rows of a result.
+    Rows(RowEncoder),
+    /// As rows to store.
+    Copy(CopyEncoder),
+}
+
+impl Encoder {
+    fn begin(&self, out: &mut BytesMut) {
+        if let Self::Copy(copy) = self {
+            copy.begin(out);
+        }
+    }
+
+    fn end(&self, out: &mut BytesMut) {
+        if let Self::Copy(copy) = self {
+            copy.end(out);
+        }
+    }
+
+    fn prepare(&self, batch: &RecordBatch) -> Result<encode::Prepared> {
+        match self {
+            Self::Rows(rows) => rows.prepare(batch),
+            Self::Copy(copy) => copy.prepare(batch),
+        }
+    }
+
+    fn encode(&self, batch: &encode::Prepared, row: usize, filling: &mut Filling) -> Result<usize> {
+        let Filling { bytes, ends, .. } = filling;
+        match self {
+            Self::Rows(rows) => rows.encode(batch, row, bytes, ends, FLUSH_BYTES),
+            Self::Copy(copy) => copy.encode(batch, row, bytes, ends, FLUSH_BYTES),
+        }
+    }
 }
 
 /// The chunk that is being made.

@@ -20,6 +20,13 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
         if pieces.is_empty() {
             self.complete_empty()?;
         }
+        if let [piece] = pieces.as_slice()
+            && let Some(found) = self.session.point_of_text(piece.text)
+        {
+            self.describe_columns(&found.schema, &[])?;
+            self.answer_point(piece.text, &found, &[])?;
+            return self.ready().await;
+        }
         for piece in pieces {
             self.piece(piece).await.map_err(|end| match end {
                 End::Error(error) => End::Error(moved(error, piece.offset_chars)),
@@ -35,6 +42,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
         loop {
             let event = vigil.attend(&mut self.incoming, producer.next()).await?;
             if self.event(event, &mut vigil).await? {
+                self.session.learn_point(piece.text).await;
                 return Ok(());
             }
         }
@@ -54,8 +62,18 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
                 self.send(vigil).await?;
                 Ok(false)
             }
+            Event::CopyOut(binary, count) => {
+                self.copy_out(binary, count)?;
+                Ok(false)
+            }
             Event::Done(chunk, tag) => {
                 self.rows(&chunk);
+                self.complete(&tag)?;
+                self.send_much(vigil).await?;
+                Ok(true)
+            }
+            Event::CopiedOut(chunk, tag) => {
+                self.copy_done(&chunk)?;
                 self.complete(&tag)?;
                 self.send_much(vigil).await?;
                 Ok(true)

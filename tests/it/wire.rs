@@ -18,6 +18,9 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 
+mod copy;
+mod point;
+
 /// A server that runs for one test.
 struct Fixture {
     address: SocketAddr,

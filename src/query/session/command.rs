@@ -14,7 +14,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_parser;
 use crate::query::session::settings::Variables;
 use crate::query::session::{depth, precedence};
-use crate::query::statements::{self, Cursor, Parsed};
+use crate::query::statements::{self, CopyLayout, Cursor, Parsed};
 
 /// Calls of the parser within each other; `depth` has bounded the nesting before, so that this is only
 /// the parser's own idea of it, where one level of parentheses counts several times.
@@ -71,6 +71,8 @@ pub(super) enum Command {
     Release(String),
     /// ROLLBACK TO.
     RollbackTo(String),
+    /// COPY ... TO STDOUT.
+    CopyTo(Box<Query>, CopyLayout),
 }
 
 impl Command {
@@ -176,6 +178,14 @@ pub(super) fn read(sql: &str) -> Result<Command> {
     }
     if let Some(command) = session_command(sql)? {
         return Ok(command);
+    }
+    if first_word(sql).eq_ignore_ascii_case("copy")
+        && let Some(copy) = statements::copy_to(sql)?
+    {
+        return match read(&copy.sql)? {
+            Command::Query(query) => Ok(Command::CopyTo(query, copy.layout)),
+            _ => Err(Error::unsupported("COPY ... TO is for queries only")),
+        };
     }
     depth::check(sql)?;
     // The parser reads only the name after TABLE, and the command is short for this.
@@ -288,8 +298,6 @@ fn refused(statement: &Statement) -> Error {
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
     let verb = words.first().copied().unwrap_or_default().to_uppercase();
     match statement {
-        Statement::Copy { .. } => Error::unsupported("COPY TO is not supported")
-            .hint("read the rows with a query and let the client write the file"),
         Statement::Update(_) => Error::unsupported("UPDATE is not supported")
             .hint("a new row with the same identity wins"),
         Statement::CreateTable(_) => Error::unsupported("CREATE TABLE is not supported")
@@ -696,8 +704,9 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for (sql, expected) in [
-            ("COPY crm TO '/tmp/x'", "0A000 COPY TO is not supported"),
-            ("COPY (SELECT 1) TO '/tmp/x'", "0A000 COPY TO is not supported"),
+            ("COPY crm TO '/tmp/x'", "0A000 COPY TO a file or program is not supported"),
+            ("COPY (SELECT 1) TO '/tmp/x'", "0A000 COPY TO a file or program is not supported"),
+            ("COPY (DELETE FROM crm) TO STDOUT", "0A000 COPY ... TO is for queries only"),
             ("UPDATE crm SET a = 1", "0A000 UPDATE is not supported"),
             ("TRUNCATE crm", "0A000 TRUNCATE is not supported"),
             ("EXPLAIN DELETE FROM crm", "0A000 EXPLAIN is for queries only"),

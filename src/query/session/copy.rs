@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
 
@@ -41,12 +42,18 @@ pub(super) async fn run(
     let (options, given, max_rejects) = options(statement)?;
     match &statement.source {
         CopySource::Stdin => {
-            let format = given.map_or_else(|| format_named("text"), Ok)?;
+            let text = || format_named("text");
+            let format = given.map_or_else(text, Ok)?;
             let mut options = options;
             // Unlike a file, a client's data has a header only if it says so, as in PostgreSQL.
             options.header.get_or_insert(false);
+            let binary = is_binary(statement);
             let job = Job { format, options, max_rejects, statement: statement.clone() };
-            Ok(Outcome::CopyIn(CopyIn::start(session, gate, job, columns)))
+            Ok(Outcome::CopyIn(CopyIn::start(session, gate, job, columns, binary)))
+        }
+        CopySource::Path(_) if is_binary(statement) => {
+            let message = "COPY of files in format binary is not supported";
+            Err(Error::unsupported(message).hint("formats of files are csv, text, parquet, ndjson"))
         }
         CopySource::Path(pattern) => {
             let directories = session.server.copy_directories.clone();
@@ -61,11 +68,15 @@ pub(super) async fn run(
     }
 }
 
-/// How many columns the rows have, computed ones aside; checks dataset and columns before any data is asked for.
-fn columns(session: &Arc<Inner>, statement: &CopyFrom) -> Result<usize> {
+/// Types of the columns that the rows have, computed ones aside; checks dataset and columns before any
+/// data is asked for.
+fn columns(session: &Arc<Inner>, statement: &CopyFrom) -> Result<Vec<DataType>> {
     let snapshot = session.snapshot();
     let dataset = snapshot.catalog().dataset(&statement.dataset)?;
-    let Some(columns) = &statement.columns else { return Ok(dataset.given_columns().count()) };
+    let Some(columns) = &statement.columns else {
+        return Ok(dataset.given_columns().map(|(_, column)| column.ty.to_arrow()).collect());
+    };
+    let mut types = Vec::with_capacity(columns.len());
     for (at, column) in columns.iter().enumerate() {
         let Some(place) = dataset.column(column) else {
             let message =
@@ -73,20 +84,32 @@ fn columns(session: &Arc<Inner>, statement: &CopyFrom) -> Result<usize> {
             return Err(Error::new(SqlState::UNDEFINED_COLUMN, message));
         };
         dataset.check_given(place)?;
+        types.push(dataset.columns[place].ty.to_arrow());
         if columns[..at].contains(column) {
             let message = format!("column \"{column}\" specified more than once");
             return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
         }
     }
-    Ok(columns.len())
+    Ok(types)
+}
+
+/// Whether the client sends PostgreSQL's binary format, which the protocol's side turns into lines.
+fn is_binary(statement: &CopyFrom) -> bool {
+    statement.options.iter().any(|(name, value)| name == "format" && value == "binary")
 }
 
 type Given = (Options, Option<&'static dyn Format>, Option<u64>);
 
 fn options(statement: &CopyFrom) -> Result<Given> {
     let (mut options, mut format, mut max_rejects) = (Options::default(), None, None);
+    let binary = is_binary(statement);
     for (name, value) in &statement.options {
         match name.as_str() {
+            "format" if value == "binary" => {}
+            "delimiter" | "null" | "header" | "quote" | "escape" if binary => {
+                let message = format!("cannot specify {} in BINARY mode", name.to_uppercase());
+                return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+            }
             "format" => format = Some(format_named(value)?),
             "max_rejects" => {
                 max_rejects = Some(value.parse().map_err(|_| {
@@ -276,7 +299,8 @@ fn tell(session: &Inner, report: &LoadReport) {
 pub struct CopyIn {
     pieces: mpsc::Sender<Piece>,
     load: Task<String>,
-    columns: usize,
+    columns: Vec<DataType>,
+    binary: bool,
 }
 
 enum Piece {
@@ -286,7 +310,13 @@ enum Piece {
 }
 
 impl CopyIn {
-    fn start(session: &Arc<Inner>, gate: &Arc<CommitGate>, job: Job, columns: usize) -> Self {
+    fn start(
+        session: &Arc<Inner>,
+        gate: &Arc<CommitGate>,
+        job: Job,
+        columns: Vec<DataType>,
+        binary: bool,
+    ) -> Self {
         let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
         let reader =
             ClientData { gate: Arc::clone(gate), waiting, current: Bytes::new(), ended: false };
@@ -294,12 +324,18 @@ impl CopyIn {
         let (session, gate) = (Arc::clone(session), Arc::clone(gate));
         let runtime = session.server.runtime().clone();
         let load = runtime.spawn(async move { job.load(&session, &gate, vec![source]).await });
-        Self { pieces, load: Task::of(load), columns }
+        Self { pieces, load: Task::of(load), columns, binary }
     }
 
-    /// How many columns the rows have.
-    pub fn column_count(&self) -> usize {
-        self.columns
+    /// Types of the columns that the rows have.
+    pub fn columns(&self) -> &[DataType] {
+        &self.columns
+    }
+
+    /// Whether the client sends PostgreSQL's binary format; what is written here are lines of text all
+    /// the same.
+    pub fn is_binary(&self) -> bool {
+        self.binary
     }
 
     /// Passes data on; waits while the engine is behind.

@@ -40,6 +40,13 @@ pub(super) async fn execute(
             let planned = prepared.current(session).await?;
             query(session, prepared, &planned, values).await
         }
+        Command::CopyTo(_, layout) => {
+            let planned = prepared.current(session).await?;
+            let query = query_of(&planned)?;
+            let stream = rows(session, query, values, &prepared.sql).await?;
+            let schema = Arc::clone(&query.schema);
+            Ok(Outcome::CopyOut { schema, stream, layout: layout.clone() })
+        }
         Command::Explain(options) => {
             let planned = prepared.current(session).await?;
             let plan = physical(session, query_of(&planned)?, values, &prepared.sql).await?;

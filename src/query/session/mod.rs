@@ -27,6 +27,7 @@ pub mod moment;
 mod names;
 mod parameters;
 mod plan;
+mod point;
 pub mod policy_query;
 mod policy_shape;
 mod precedence;
@@ -62,16 +63,18 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result, SqlState};
 use crate::model::server_setting::GRAPH_IDENTITIES_MAX;
 use crate::query::session::cursor::Cursors;
+use crate::query::session::point::LastView;
 use crate::query::session::prepare::Cache;
 use crate::query::session::server::Entry;
 use crate::query::session::settings::Variables;
 use crate::query::session::state::Planning;
 use crate::query::session::transaction::{CommitGate, Transaction};
 use crate::query::session::zone::Zone;
-use crate::query::statements::{self, Piece};
+use crate::query::statements::{self, CopyLayout, Piece};
 use crate::query::tables::Binding;
 
 pub use crate::query::session::copy::CopyIn;
+pub use crate::query::session::point::PointRows;
 pub use crate::query::session::prepare::Prepared;
 pub use crate::query::session::script::{Output, moved};
 pub use crate::query::session::server::{Server, SessionInfo, Settings, computation_runtime};
@@ -99,6 +102,15 @@ pub enum Outcome {
         /// The command tag.
         tag: String,
     },
+    /// Rows, as they are made, for the client to store.
+    CopyOut {
+        /// Names and types of the columns.
+        schema: SchemaRef,
+        /// The batches.
+        stream: SendableRecordBatchStream,
+        /// How the rows are written.
+        layout: CopyLayout,
+    },
     /// It waits for data.
     CopyIn(CopyIn),
     /// There was nothing in it.
@@ -112,6 +124,9 @@ impl std::fmt::Debug for Outcome {
                 f.debug_tuple("Rows").field(schema).field(tag).finish()
             }
             Self::Done { tag } => f.debug_tuple("Done").field(tag).finish(),
+            Self::CopyOut { schema, layout, .. } => {
+                f.debug_tuple("CopyOut").field(schema).field(layout).finish()
+            }
             Self::CopyIn(_) => f.write_str("CopyIn"),
             Self::Empty => f.write_str("Empty"),
         }
@@ -178,6 +193,20 @@ pub(in crate::query::session) struct Inner {
     notices: Mutex<Vec<Notice>>,
     /// Values of reported settings as the client last heard them.
     reported: Mutex<BTreeMap<&'static str, String>>,
+    /// The version of the settings that the client last heard of.
+    reported_version: AtomicU64,
+    /// What statements need of the settings, ready to be used.
+    derived: Mutex<Derived>,
+    last_view: Mutex<LastView>,
+}
+
+/// What is read off the settings for every statement.
+#[derive(Clone, Copy, Default)]
+struct Derived {
+    shows_past: bool,
+    statement_timeout: Option<Duration>,
+    idle_session_timeout: Option<Duration>,
+    idle_in_transaction_session_timeout: Option<Duration>,
 }
 
 impl std::fmt::Debug for Session {
@@ -226,6 +255,9 @@ impl Session {
                 cursors: Cursors::default(),
                 notices: Mutex::default(),
                 reported: Mutex::default(),
+                reported_version: AtomicU64::new(0),
+                derived: Mutex::default(),
+                last_view: Mutex::default(),
             }
         });
         session.settings_changed()?;
@@ -308,7 +340,9 @@ impl Session {
     pub fn begin_statement(&self, sql: &str) -> Self {
         let now = self.inner.server.clock.now_micros();
         let mut info = self.inner.entry.info.lock();
-        info.statement = excerpt(sql);
+        if !is_excerpt(&info.statement, sql) {
+            info.statement = excerpt(sql);
+        }
         info.statement_started_at_micros = Some(now);
         info.state_changed_at_micros = now;
         info.state = "active";
@@ -351,6 +385,9 @@ impl Session {
     /// Notices since the last call.
     pub fn take_notices(&self) -> Vec<Notice> {
         let mut notices = std::mem::take(&mut *self.inner.notices.lock());
+        if notices.is_empty() {
+            return notices;
+        }
         let least = self.inner.variables.lock().value("client_min_messages");
         match least.as_str() {
             "error" => notices.clear(),
@@ -385,16 +422,31 @@ impl Session {
 
     /// A limit of time that a setting gives; `None` is no limit.
     pub fn limit(&self, name: &str) -> Option<Duration> {
-        self.inner.variables.lock().duration(name)
+        let derived = *self.inner.derived.lock();
+        match name {
+            "statement_timeout" => derived.statement_timeout,
+            "idle_session_timeout" => derived.idle_session_timeout,
+            "idle_in_transaction_session_timeout" => derived.idle_in_transaction_session_timeout,
+            name => self.inner.variables.lock().duration(name),
+        }
+    }
+
+    /// Grows with every change of a setting that answers depend on.
+    pub fn settings_version(&self) -> u64 {
+        self.inner.settings_version.load(Ordering::Relaxed)
     }
 
     /// The zone in which moments are shown and read.
     pub fn zone(&self) -> Zone {
-        self.inner.variables.lock().zone()
+        self.inner.binding.zone()
     }
 
     /// Reported settings that have changed since the last call; all of them, the first time.
     pub fn take_reports(&self) -> Vec<(&'static str, String)> {
+        let version = self.inner.settings_version.load(Ordering::Relaxed);
+        if self.inner.reported_version.swap(version, Ordering::Relaxed) == version {
+            return Vec::new();
+        }
         let values = self.inner.variables.lock().all();
         let mut reported = self.inner.reported.lock();
         let mut changed = Vec::new();
@@ -439,6 +491,35 @@ impl Session {
     /// A statement that was prepared before from the same text, if its plan is not stale.
     pub fn remembered(&self, sql: &str, declared: &[Option<DataType>]) -> Option<Arc<Prepared>> {
         prepare::remembered(&self.inner, sql, declared)
+    }
+
+    /// The rows of a prepared statement that is one look-up, if they are there without running anything;
+    /// `None` says nothing about what the statement gives.
+    pub fn point(&self, prepared: &Prepared, values: &[ScalarValue]) -> Option<PointRows> {
+        point::answer(&self.inner, prepared, values)
+    }
+
+    /// The same for a text that ends with `= constant`, if its shape was learned.
+    pub fn point_of_text(&self, sql: &str) -> Option<PointRows> {
+        let (shape, value) = point::shape(sql)?;
+        let prepared = self.remembered(&shape, &[])?;
+        if prepared.parameters() != [value.data_type()] {
+            return None;
+        }
+        self.point(&prepared, &[value])
+    }
+
+    /// Learns the shape of a text that has run, if it is a look-up, for the next ones like it.
+    pub async fn learn_point(&self, sql: &str) {
+        let Some((shape, _)) = point::shape(sql) else { return };
+        let is_point = self.remembered(sql, &[]).is_some_and(|prepared| prepared.is_point());
+        if !is_point || self.remembered(&shape, &[]).is_some() {
+            return;
+        }
+        // What cannot be prepared stays unlearned, and texts of the shape go on as they did.
+        if let Ok(prepared) = self.prepare(&shape, &[]).await {
+            prepared.optimise(&self.inner);
+        }
     }
 
     /// The columns of a cursor, if there is one of that name.
@@ -502,16 +583,24 @@ impl Inner {
 
     /// Takes over a change of settings: those that plans depend on make them stale.
     fn settings_changed(&self) -> Result<()> {
-        let (policy, application_name, zone) = {
+        let (policy, application_name, zone, derived) = {
             let variables = self.variables.lock();
             let value = |name| variables.value(name);
-            (value("merge_policy"), value("application_name"), variables.zone())
+            let limit = |name| variables.duration(name);
+            let derived = Derived {
+                shows_past: variables.past() != crate::engine::Past::default(),
+                statement_timeout: limit("statement_timeout"),
+                idle_session_timeout: limit("idle_session_timeout"),
+                idle_in_transaction_session_timeout: limit("idle_in_transaction_session_timeout"),
+            };
+            (value("merge_policy"), value("application_name"), variables.zone(), derived)
         };
         if !policy.is_empty() {
             self.snapshot().catalog().policy(&policy)?;
         }
         self.binding.set_policy((!policy.is_empty()).then_some(policy));
         self.binding.set_zone(zone);
+        *self.derived.lock() = derived;
         self.entry.info.lock().application_name = application_name;
         self.settings_version.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -547,9 +636,16 @@ impl Inner {
 
 /// The start of a statement, for the table of sessions.
 fn excerpt(sql: &str) -> String {
-    const SHOWN_CHARS_MAX: usize = 1024;
     sql.chars().take(SHOWN_CHARS_MAX).collect()
 }
+
+/// Whether a text is the excerpt of a statement that is short, as those that come again and again are.
+fn is_excerpt(shown: &str, sql: &str) -> bool {
+    sql.len() <= SHOWN_CHARS_MAX && shown == sql
+}
+
+/// Characters of a statement that others see.
+const SHOWN_CHARS_MAX: usize = 1024;
 
 /// Work on the server's runtime.
 pub struct Task<T>(JoinHandle<Result<T>>);

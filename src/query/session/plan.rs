@@ -23,6 +23,7 @@ use crate::query::postgres::{Source, rewrite};
 use crate::query::session::depth::HEIGHT_MAX;
 use crate::query::session::names::{Names, Target};
 use crate::query::session::parameters::{Mentioned, fields, known, settle};
+use crate::query::session::point::PointPlan;
 
 /// What planning needs of a session.
 pub(super) struct Planner<'a> {
@@ -47,6 +48,7 @@ pub(super) struct PlannedQuery {
     /// Whether it calls functions whose answer holds for one execution only.
     momentary: bool,
     optimised: OnceLock<LogicalPlan>,
+    point: OnceLock<Option<PointPlan>>,
 }
 
 impl Planner<'_> {
@@ -111,7 +113,8 @@ impl Planner<'_> {
             self.state.analyzer().execute_and_check(plan, config, |_, _| {}).map_err(convert)?;
         let schema = output_schema(&analysed, names);
         let optimised = OnceLock::new();
-        Ok(PlannedQuery { parameters, schema, analysed, momentary, optimised })
+        let point = OnceLock::new();
+        Ok(PlannedQuery { parameters, schema, analysed, momentary, optimised, point })
     }
 }
 
@@ -129,6 +132,22 @@ impl PlannedQuery {
     /// Whether it calls functions whose answer holds for one execution only.
     pub(super) fn is_momentary(&self) -> bool {
         self.momentary
+    }
+
+    /// The look-up that it is, if it is one; known once it has been optimised.
+    pub(super) fn point(&self) -> Option<&PointPlan> {
+        let optimised = self.optimised.get()?;
+        self.point.get_or_init(|| PointPlan::of(optimised, &self.schema)).as_ref()
+    }
+
+    /// Optimises it, if that can be done once for all executions.
+    pub(super) fn optimise_once(&self, state: &SessionState, sql: &str) {
+        if !self.momentary
+            && self.optimised.get().is_none()
+            && let Ok(plan) = optimise(state, self.analysed.clone(), sql)
+        {
+            self.optimised.get_or_init(|| plan);
+        }
     }
 
     /// The plan of one execution, with its parameters in place.

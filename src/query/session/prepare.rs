@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parking_lot::Mutex;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::query::session::Inner;
 use crate::query::session::command::{self, Command};
 use crate::query::session::delete::{self, PlannedDelete};
@@ -84,6 +84,23 @@ impl Prepared {
         &self.sql
     }
 
+    /// Its plan as it is, stale or not.
+    pub(super) fn planned(&self) -> Arc<Planned> {
+        Arc::clone(&*self.plan.lock())
+    }
+
+    /// Whether it is one look-up, as far as that is known: of a query that has run.
+    pub(super) fn is_point(&self) -> bool {
+        matches!(&self.planned().body, Body::Query(query) if query.point().is_some())
+    }
+
+    /// Optimises its plan, if that is for all executions alike; what fails now fails again when it runs.
+    pub(super) fn optimise(&self, session: &Inner) {
+        if let Body::Query(query) = &self.planned().body {
+            query.optimise_once(&session.planning.state, &self.sql);
+        }
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         matches!(self.command, Command::Empty)
@@ -101,8 +118,7 @@ impl Prepared {
     pub(super) async fn current(&self, session: &Arc<Inner>) -> Result<Arc<Planned>> {
         let plan = Arc::clone(&*self.plan.lock());
         let versions = versions(session);
-        let stale = versions != (plan.catalog_version, plan.settings_version);
-        if !stale || matches!(plan.body, Body::None | Body::Inner(_)) {
+        if plan.is_current(versions) || matches!(plan.body, Body::None | Body::Inner(_)) {
             return Ok(plan);
         }
         let fresh = planned(session, &self.sql, &self.command, &self.declared).await?;
@@ -114,6 +130,13 @@ impl Prepared {
         let fresh = Arc::new(fresh);
         *self.plan.lock() = Arc::clone(&fresh);
         Ok(fresh)
+    }
+}
+
+impl Planned {
+    /// Whether nothing that it depends on has changed.
+    pub(super) fn is_current(&self, versions: (u64, u64)) -> bool {
+        (self.catalog_version, self.settings_version) == versions
     }
 }
 
@@ -131,7 +154,8 @@ fn same_types(before: Option<&Schema>, after: Option<&Schema>) -> bool {
     }
 }
 
-fn versions(session: &Inner) -> (u64, u64) {
+/// What a plan depends on: the version of the catalog that the next statement reads, and of the settings.
+pub(super) fn versions(session: &Inner) -> (u64, u64) {
     let catalog = session.snapshot().catalog().version;
     (catalog, session.settings_version.load(Ordering::Relaxed))
 }
@@ -196,6 +220,15 @@ async fn planned(
             let query = plan_query(session, query, sql, declared).await?;
             planned.parameters = query.parameters.clone();
             planned.schema = Some(Arc::clone(&query.schema));
+            planned.body = Body::Query(query);
+        }
+        Command::CopyTo(query, _) => {
+            let query = plan_query(session, query, sql, declared).await?;
+            if !query.parameters.is_empty() {
+                let message = "there is no parameter $1";
+                return Err(Error::new(SqlState::UNDEFINED_PARAMETER, message)
+                    .hint("COPY takes no parameters"));
+            }
             planned.body = Body::Query(query);
         }
         Command::Explain(explain) => {

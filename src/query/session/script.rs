@@ -66,6 +66,10 @@ async fn one(session: &Session, piece: Piece<'_>) -> Result<Output> {
         }
         Outcome::Done { tag } => output.tag = tag,
         Outcome::Empty => {}
+        Outcome::CopyOut { .. } => {
+            return Err(Error::unsupported("COPY TO STDOUT needs a client that takes the rows")
+                .hint("run the query itself"));
+        }
         Outcome::CopyIn(copy) => {
             copy.fail("a script has no data to send").await;
             return Err(Error::unsupported("COPY FROM STDIN needs a client that sends the rows")

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -48,6 +48,8 @@ pub struct Server {
     own_runtime: Option<Runtime>,
     sessions: Mutex<BTreeMap<i32, Arc<Entry>>>,
     next_process_id: AtomicI32,
+    /// Whether profiles are being merged for look-ups.
+    pub(super) making_view: AtomicBool,
 }
 
 /// A session in the table of the server.
@@ -120,6 +122,7 @@ impl Server {
             own_runtime,
             sessions: Mutex::default(),
             next_process_id: AtomicI32::new(1),
+            making_view: AtomicBool::new(false),
         })
     }
 

@@ -63,6 +63,11 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Whether that token comes next.
+    pub fn at(&self, token: &Token) -> bool {
+        self.peek(0) == Some(token)
+    }
+
     /// Takes that token.
     ///
     /// # Errors

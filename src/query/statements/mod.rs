@@ -17,6 +17,7 @@ mod alter_merge_policy;
 mod alter_namespace;
 mod alter_system;
 mod copy_from;
+mod copy_to;
 mod create_dataset;
 mod create_merge_policy;
 mod create_namespace;
@@ -35,6 +36,7 @@ use crate::model::decision::DecisionKind;
 use crate::model::definition::Definition;
 
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
+pub use crate::query::statements::copy_to::{CopyLayout, CopyTo, ForceQuote, copy_to};
 pub(crate) use crate::query::statements::create_dataset::expression_positions;
 pub(crate) use crate::query::statements::create_merge_policy::{policy_of_clauses, query_position};
 pub use crate::query::statements::cursor::Cursor;

@@ -128,7 +128,7 @@ fn bare(expr: &Expr) -> &Expr {
 }
 
 /// The people whom a row with the value in the column may be of.
-fn people(column: &LookupColumn, value: &ScalarValue, snapshot: &Snapshot) -> Vec<u32> {
+pub fn people(column: &LookupColumn, value: &ScalarValue, snapshot: &Snapshot) -> Vec<u32> {
     match column.namespace {
         None => integer(value).and_then(|it| u32::try_from(it).ok()).into_iter().collect(),
         Some(namespace) => match value.try_as_str().flatten() {

@@ -164,8 +164,12 @@ impl Binding {
 
     /// The policy that `profiles` shows.
     pub fn policy(&self) -> String {
+        self.policy_of(&self.snapshot())
+    }
+
+    /// The policy that `profiles` shows of a snapshot.
+    pub fn policy_of(&self, snapshot: &Snapshot) -> String {
         let chosen = self.policy.read().clone();
-        let snapshot = self.snapshot();
         let known = chosen.filter(|name| snapshot.catalog().policies.contains_key(name));
         known.unwrap_or_else(|| snapshot.catalog().default_policy.clone())
     }
@@ -214,6 +218,12 @@ pub trait VirtualTable: Send + Sync + Debug {
     /// Columns whose equality leads to profiles: by profile id, or by an identity of a namespace.
     fn lookups(&self, _binding: &Binding, _snapshot: &Snapshot) -> Vec<lookup::LookupColumn> {
         Vec::new()
+    }
+
+    /// The policy whose merged profiles are its rows, one each and nothing else: `Some(None)` is the
+    /// session's.
+    fn merged_under(&self) -> Option<Option<String>> {
+        None
     }
 
     /// Columns of texts whose equality with constants chooses what is computed at all.

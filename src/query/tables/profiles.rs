@@ -68,6 +68,10 @@ impl VirtualTable for Profiles {
         lookups
     }
 
+    fn merged_under(&self) -> Option<Option<String>> {
+        Some(self.policy.clone())
+    }
+
     fn row_count(&self, snapshot: &Snapshot) -> Option<usize> {
         Some(snapshot.state.graph.profile_count())
     }

@@ -164,6 +164,18 @@ impl Provider {
     }
 }
 
+impl Provider {
+    /// The columns whose equality leads to profiles.
+    pub fn lookups(&self) -> &[lookup::LookupColumn] {
+        &self.lookups
+    }
+
+    /// As [`VirtualTable::merged_under`].
+    pub fn merged_under(&self) -> Option<Option<String>> {
+        self.table.merged_under()
+    }
+}
+
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider").field("name", &self.name).finish_non_exhaustive()
