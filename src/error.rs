@@ -42,6 +42,8 @@ impl SqlState {
     pub const CHECK_VIOLATION: Self = Self("23514");
     /// `25001`: not inside a transaction block.
     pub const ACTIVE_TRANSACTION: Self = Self("25001");
+    /// `25006`: a write where only reading is allowed.
+    pub const READ_ONLY: Self = Self("25006");
     /// `25P02`: the transaction block has failed.
     pub const IN_FAILED_TRANSACTION: Self = Self("25P02");
     /// `26000`: no prepared statement of that name.
@@ -114,6 +116,8 @@ impl SqlState {
     pub const IO_ERROR: Self = Self("58030");
     /// `58P01`: no such file.
     pub const UNDEFINED_FILE: Self = Self("58P01");
+    /// `58P02`: there is such a file already.
+    pub const DUPLICATE_FILE: Self = Self("58P02");
     /// `XX000`: our bug.
     pub const INTERNAL_ERROR: Self = Self("XX000");
     /// `XX001`: stored data is damaged.

@@ -1,8 +1,8 @@
 //! The disk as the store sees it: named files below one root, written, synced, renamed.
 //!
-//! Paths are relative to the root, with `/`. Implementations: `real_disk` (a folder) and `memory_disk`
-//! (in-process, which can crash and damage files). What a crash may lose is what was not synced:
-//! contents by [`DiskFile::sync`], names by [`Disk::sync_folder`].
+//! Paths are relative to the root, with `/`. Implementations: `real_disk` (a folder), `memory_disk`
+//! (in-process, which can crash and damage files) and `objects::disk` (a prefix of a bucket). What a crash
+//! may lose is what was not synced: contents by [`DiskFile::sync`], names by [`Disk::sync_folder`].
 
 /// A file of the operating system.
 pub use std::fs::File;
@@ -41,6 +41,67 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
         self.rename(&new, &path)?;
         self.sync_folder(folder)
     }
+
+    /// Opens a file that another process may be appending to.
+    ///
+    /// # Errors
+    /// `0A000` if such files cannot be read here, `58P01` if there is none, or what the disk says.
+    fn growing(&self, path: &str) -> Result<Box<dyn Growing>> {
+        Err(Error::unsupported(format!("\"{path}\" cannot be followed on this disk")))
+    }
+
+    /// How a log is kept here.
+    fn log_keeping(&self) -> LogKeeping {
+        LogKeeping::File
+    }
+
+    /// Tells a disk that has no lock as which writer, counted from 1, this process has claimed the
+    /// store: names of its new files bear the number.
+    fn claimed(&self, _epoch: u64) {}
+
+    /// The number of the claim; 0 where a lock keeps others out.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
+    /// Who this process is, for those who read what it has claimed.
+    fn writer_name(&self) -> Option<String> {
+        None
+    }
+
+    /// Why nothing may be written any more, or ever, if that is so.
+    fn refusal(&self) -> Option<Error> {
+        None
+    }
+}
+
+/// How a log is kept on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKeeping {
+    /// As one file that is written in place, with space zeroed ahead. A lock keeps other writers out.
+    File,
+    /// As a piece for each sync, which nobody can write twice, so that a second writer shows.
+    Pieces {
+        /// A piece costs a reader as much as so many bytes: a log is full by its pieces too.
+        piece_bytes: u64,
+    },
+}
+
+/// A file that another process may be appending to, open for reading.
+pub trait Growing: Send {
+    /// Up to so many bytes from an offset, as many as are there now. Offsets never go back.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn read(&mut self, offset: u64, length: usize) -> Result<Bytes>;
+}
+
+/// A file elsewhere, open for reading.
+pub trait RemoteFile: Send + Sync + std::fmt::Debug {
+    /// Its length in bytes.
+    fn byte_count(&self) -> u64;
+    /// Reads a range.
+    fn read_at(&self, offset: u64, length: usize) -> Result<Bytes>;
 }
 
 /// A file open for writing.
@@ -58,6 +119,8 @@ pub enum Readable {
     File(Arc<File>, u64),
     /// Bytes in memory.
     Memory(Bytes),
+    /// A file elsewhere, of which what is read is fetched.
+    Remote(Arc<dyn RemoteFile>),
 }
 
 impl Readable {
@@ -66,6 +129,7 @@ impl Readable {
         match self {
             Self::File(_, length) => *length,
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Remote(file) => file.byte_count(),
         }
     }
 
@@ -90,6 +154,7 @@ impl Readable {
                 }
                 Ok(bytes.slice(from..end))
             }
+            Self::Remote(file) => file.read_at(offset, length),
         }
     }
 

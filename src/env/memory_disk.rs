@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::env::disk::{Disk, DiskFile, Readable};
+use crate::env::disk::{Disk, DiskFile, Growing, Readable};
 use crate::error::{Error, Result, SqlState};
 
 /// A disk in memory; clones are the same disk.
@@ -112,6 +112,10 @@ impl Disk for MemoryDisk {
         Ok(Readable::Memory(Bytes::from(self.file(path)?.lock().written.clone())))
     }
 
+    fn growing(&self, path: &str) -> Result<Box<dyn Growing>> {
+        Ok(Box::new(GrowingMemory(self.file(path)?)))
+    }
+
     fn list(&self, path: &str) -> Result<Vec<String>> {
         let prefix = format!("{path}/");
         let state = self.0.lock();
@@ -140,6 +144,19 @@ impl Disk for MemoryDisk {
         let now = files.iter().filter(|(file, _)| inside(file));
         durable.extend(now.map(|(file, contents)| (file.clone(), Arc::clone(contents))));
         Ok(())
+    }
+}
+
+/// A file that goes on being there for who has it open, as in an operating system.
+struct GrowingMemory(Arc<Mutex<Contents>>);
+
+impl Growing for GrowingMemory {
+    fn read(&mut self, offset: u64, length: usize) -> Result<Bytes> {
+        let contents = self.0.lock();
+        let count = contents.synced.len();
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(count);
+        let end = from.saturating_add(length).min(count);
+        Ok(Bytes::copy_from_slice(&contents.synced[from..end]))
     }
 }
 

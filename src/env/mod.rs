@@ -2,12 +2,13 @@
 //!
 //! No other module below `server` reads a clock, opens a file, rolls a die or starts a thread by itself
 //! (the runtimes of `query` and `wire` are tokio's), so that a test can replay, crash and corrupt a whole
-//! database in one process. `disk` has a real and a simulated implementation; `clock` a real and a manual
-//! one.
+//! database in one process. `disk` has a real and a simulated implementation, and one over object storage;
+//! `clock` has a real and a manual one.
 
 pub mod clock;
 pub mod disk;
 pub mod memory_disk;
+pub mod objects;
 pub mod random;
 pub mod real_disk;
 pub mod threads;

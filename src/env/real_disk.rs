@@ -5,14 +5,17 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::env::disk::{Disk, DiskFile, Readable};
+use bytes::Bytes;
+
+use crate::env::disk::{Disk, DiskFile, Growing, Readable};
 use crate::error::{Error, Result, SqlState};
 
-/// The folder of a store, locked against a second process as long as this lives.
+/// The folder of a store, locked against a second process as long as this lives, or only read.
 #[derive(Debug)]
 pub struct RealDisk {
     root: PathBuf,
-    _lock: File,
+    /// `None`: another process may be writing.
+    lock: Option<File>,
 }
 
 impl RealDisk {
@@ -31,7 +34,21 @@ impl RealDisk {
             return Err(Error::new(SqlState::OBJECT_IN_USE, message)
                 .hint("another selfsame process has it open; stop that one first"));
         }
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self { root: root.to_owned(), lock: Some(lock) })
+    }
+
+    /// Opens a folder for reading what another process writes there.
+    ///
+    /// # Errors
+    /// `58P01` if there is no such folder; otherwise what the system says.
+    pub fn follow(root: &Path) -> Result<Self> {
+        let what = || format!("follow folder \"{}\"", root.display());
+        fs::read_dir(root).map_err(|error| Error::io(what(), &error))?;
+        Ok(Self { root: root.to_owned(), lock: None })
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        self.refusal().map_or(Ok(()), Err)
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -45,17 +62,20 @@ fn context<'a>(doing: &'a str, path: &'a Path) -> impl FnOnce(std::io::Error) ->
 
 impl Disk for RealDisk {
     fn create_folder(&self, path: &str) -> Result<()> {
+        self.check_writable()?;
         let path = self.path(path);
         fs::create_dir_all(&path).map_err(context("create folder", &path))
     }
 
     fn create(&self, path: &str) -> Result<Box<dyn DiskFile>> {
+        self.check_writable()?;
         let path = self.path(path);
         let file = File::create(&path).map_err(context("create file", &path))?;
         Ok(Box::new(RealFile { file, path }))
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn DiskFile>> {
+        self.check_writable()?;
         let path = self.path(path);
         let file = OpenOptions::new().read(true).write(true).open(&path);
         Ok(Box::new(RealFile { file: file.map_err(context("open file", &path))?, path }))
@@ -80,11 +100,13 @@ impl Disk for RealDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.check_writable()?;
         let from = self.path(from);
         fs::rename(&from, self.path(to)).map_err(context("rename file", &from))
     }
 
     fn remove(&self, path: &str) -> Result<()> {
+        self.check_writable()?;
         let path = self.path(path);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -96,6 +118,19 @@ impl Disk for RealDisk {
         let path = self.path(path);
         let folder = File::open(&path).map_err(context("open folder", &path))?;
         folder.sync_all().map_err(context("sync folder", &path))
+    }
+
+    fn growing(&self, path: &str) -> Result<Box<dyn Growing>> {
+        let path = self.path(path);
+        let file = File::open(&path).map_err(context("open file", &path))?;
+        Ok(Box::new(RealFile { file, path }))
+    }
+
+    fn refusal(&self) -> Option<Error> {
+        self.lock.is_none().then(|| {
+            let message = format!("folder \"{}\" is only read here", self.root.display());
+            Error::new(SqlState::READ_ONLY, message)
+        })
     }
 }
 
@@ -111,5 +146,22 @@ impl DiskFile for RealFile {
 
     fn sync(&mut self) -> Result<()> {
         self.file.sync_data().map_err(context("sync", &self.path))
+    }
+}
+
+impl Growing for RealFile {
+    fn read(&mut self, offset: u64, length: usize) -> Result<Bytes> {
+        let (mut buffer, mut count) = (vec![0; length], 0);
+        while count < length {
+            let read = self.file.read_at(&mut buffer[count..], offset + count as u64);
+            match read {
+                Ok(0) => break,
+                Ok(more) => count += more,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(context("read", &self.path)(error)),
+            }
+        }
+        buffer.truncate(count);
+        Ok(buffer.into())
     }
 }

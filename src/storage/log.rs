@@ -22,12 +22,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::env::disk::{Disk, DiskFile};
+use crate::env::disk::{Disk, DiskFile, LogKeeping};
 use crate::error::{Error, Result, SqlState};
 
 const MAGIC: &[u8; 8] = b"SELFLOG1";
-const FILE_HEADER: usize = 16;
-const RECORD_HEADER: usize = 16;
+pub(crate) const FILE_HEADER: usize = 16;
+pub(crate) const RECORD_HEADER: usize = 16;
 
 /// Space is zeroed in steps of so many bytes: large enough to be rare, small enough to be quick.
 pub const ZEROED_BYTES: usize = 4 * 1024 * 1024;
@@ -47,8 +47,10 @@ pub struct Log {
     sequence: u64,
     /// Where the next record goes.
     end: u64,
-    /// Up to where the file is zeroed.
-    zeroed: u64,
+    /// Up to where the file is zeroed; `None`: nothing is, as each sync makes a piece of its own.
+    zeroed: Option<u64>,
+    /// Pieces since the file was opened, and what each counts as.
+    pieces: (u64, u64),
     /// Records of the group that is not written yet.
     group: Vec<u8>,
     poisoned: bool,
@@ -68,14 +70,29 @@ impl Log {
     /// Starts a new log file.
     pub fn create(disk: &Arc<dyn Disk>, number: u64) -> Result<Self> {
         let mut file = disk.create(&path(number))?;
-        let mut first = vec![0; ZEROED_BYTES];
-        first[..8].copy_from_slice(MAGIC);
-        first[8..16].copy_from_slice(&number.to_le_bytes());
+        let (zeroed, piece_bytes) = keeping(disk, ZEROED_BYTES as u64);
+        let mut first = header(number);
+        first.resize(zeroed.unwrap_or(FILE_HEADER as u64) as usize, 0);
         file.write_at(0, &first)?;
         file.sync()?;
         disk.sync_folder("log")?;
-        let (end, zeroed) = (FILE_HEADER as u64, ZEROED_BYTES as u64);
-        Ok(Self { file, number, sequence: 0, end, zeroed, group: Vec::new(), poisoned: false })
+        let (end, pieces) = (FILE_HEADER as u64, (0, piece_bytes));
+        let group = Vec::new();
+        Ok(Self { file, number, sequence: 0, end, zeroed, pieces, group, poisoned: false })
+    }
+
+    /// The log of a store that another process writes: it takes nothing.
+    pub fn of_another(number: u64) -> Self {
+        Self {
+            file: Box::new(Nowhere),
+            number,
+            sequence: 0,
+            end: FILE_HEADER as u64,
+            zeroed: None,
+            pieces: (0, 0),
+            group: Vec::new(),
+            poisoned: true,
+        }
     }
 
     /// Opens a log file, reads it, and cuts off a torn tail.
@@ -83,15 +100,16 @@ impl Log {
     /// # Errors
     /// `XX001` if the file is not a log file of that number.
     pub fn open(disk: &Arc<dyn Disk>, number: u64) -> Result<(Self, Replay)> {
-        let file = disk.read(&path(number)).map_err(|error| match error.code() {
+        let missing = |error: Error| match error.code() {
             SqlState::UNDEFINED_FILE => {
                 Error::corrupted(format!("\"{}\" is missing", path(number)))
             }
             _ => error,
-        })?;
-        let contents = file.read_all()?;
+        };
+        // Before it is read: where there is no lock, this is what keeps others from adding to it.
+        let mut file = disk.open(&path(number)).map_err(missing)?;
+        let contents = disk.read(&path(number)).map_err(missing)?.read_all()?;
         let replay = read(number, &contents)?;
-        let mut file = disk.open(&path(number))?;
         let tail = contents.len() as u64 - replay.end;
         if replay.torn_bytes > 0 {
             file.write_at(replay.end, &vec![0; tail as usize])?;
@@ -104,8 +122,10 @@ impl Log {
             );
         }
         let (sequence, end) = (replay.payloads.len() as u64, replay.end);
-        let (group, zeroed) = (Vec::new(), contents.len() as u64);
-        Ok((Self { file, number, sequence, end, zeroed, group, poisoned: false }, replay))
+        let (zeroed, piece_bytes) = keeping(disk, contents.len() as u64);
+        let (group, pieces) = (Vec::new(), (0, piece_bytes));
+        let log = Self { file, number, sequence, end, zeroed, pieces, group, poisoned: false };
+        Ok((log, replay))
     }
 
     /// The number of the file.
@@ -113,9 +133,15 @@ impl Log {
         self.number
     }
 
-    /// Bytes of records in the file.
+    /// Records in the file.
+    pub fn record_count(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Bytes of records in the file, or what reading its pieces costs, if that is more.
     pub fn byte_count(&self) -> u64 {
-        self.end + self.group.len() as u64 - FILE_HEADER as u64
+        let bytes = self.end + self.group.len() as u64 - FILE_HEADER as u64;
+        bytes.max(self.pieces.0 * self.pieces.1)
     }
 
     /// Adds a record to the group that the next [`Log::sync`] writes.
@@ -154,12 +180,14 @@ impl Log {
 
     fn write_group(&mut self) -> Result<()> {
         let after = self.end + self.group.len() as u64;
-        while self.zeroed < after + RECORD_HEADER as u64 {
-            self.file.write_at(self.zeroed, &vec![0; ZEROED_BYTES])?;
-            self.zeroed += ZEROED_BYTES as u64;
+        while let Some(zeroed) = self.zeroed.filter(|zeroed| *zeroed < after + RECORD_HEADER as u64)
+        {
+            self.file.write_at(zeroed, &vec![0; ZEROED_BYTES])?;
+            self.zeroed = Some(zeroed + ZEROED_BYTES as u64);
         }
         self.file.write_at(self.end, &self.group)?;
         self.file.sync()?;
+        self.pieces.0 += 1;
         self.end = after;
         self.group.clear();
         Ok(())
@@ -177,13 +205,38 @@ impl Log {
     }
 }
 
-fn checksum(sequence: u64, payload: &[u8]) -> u32 {
+pub(crate) fn checksum(sequence: u64, payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&sequence.to_le_bytes()), payload)
 }
 
+/// What a file begins with.
+pub(crate) fn header(number: u64) -> Vec<u8> {
+    MAGIC.iter().copied().chain(number.to_le_bytes()).collect()
+}
+
+/// Up to where a file is zeroed, and what a piece of it counts as.
+fn keeping(disk: &Arc<dyn Disk>, zeroed: u64) -> (Option<u64>, u64) {
+    match disk.log_keeping() {
+        LogKeeping::File => (Some(zeroed), 0),
+        LogKeeping::Pieces { piece_bytes } => (None, piece_bytes),
+    }
+}
+
+/// Where nothing is written.
+struct Nowhere;
+
+impl DiskFile for Nowhere {
+    fn write_at(&mut self, _offset: u64, _bytes: &[u8]) -> Result<()> {
+        self.sync()
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        Err(Error::internal("the log is another process's"))
+    }
+}
+
 fn read(number: u64, contents: &Bytes) -> Result<Replay> {
-    let expected: Vec<u8> = MAGIC.iter().copied().chain(number.to_le_bytes()).collect();
-    if contents.get(..FILE_HEADER) != Some(&expected[..]) {
+    if contents.get(..FILE_HEADER) != Some(&header(number)[..]) {
         return Err(Error::corrupted(format!("\"{}\" is not a log file", path(number))));
     }
     let mut replay = Replay::default();

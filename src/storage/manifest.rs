@@ -10,9 +10,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::env::disk::Disk;
+use crate::env::disk::{Disk, LogKeeping};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::record::FileReference;
 
@@ -35,6 +36,16 @@ pub struct Manifest {
     pub segments: Vec<SegmentEntry>,
     /// Files of identities.
     pub identities: Vec<FileReference>,
+    /// Which writer of the store this is of, counted from 1; 0 where a lock keeps others out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub epoch: u64,
+    /// What that writer calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A live segment.
@@ -66,12 +77,27 @@ impl Manifest {
     /// # Errors
     /// `XX001` if it is damaged or of a version that this program does not know.
     pub fn read(disk: &Arc<dyn Disk>) -> Result<Option<Self>> {
-        let contents = match disk.read(&format!("{FOLDER}/{NAME}")) {
-            Ok(file) => file.read_all()?,
-            Err(error) if error.code() == SqlState::UNDEFINED_FILE => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let text = std::str::from_utf8(&contents).map_err(|_| bad("it is no text"))?;
+        Self::stored(disk)?.map(|contents| Self::decode(&contents)).transpose()
+    }
+
+    /// The manifest as it is stored; `None` if there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn stored(disk: &Arc<dyn Disk>) -> Result<Option<Bytes>> {
+        match disk.read(&format!("{FOLDER}/{NAME}")) {
+            Ok(file) => file.read_all().map(Some),
+            Err(error) if error.code() == SqlState::UNDEFINED_FILE => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// From its stored form.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn decode(contents: &[u8]) -> Result<Self> {
+        let text = std::str::from_utf8(contents).map_err(|_| bad("it is no text"))?;
         let (title, rest) = text.split_once('\n').ok_or_else(|| bad("it has no first line"))?;
         let sum = title.strip_prefix(TITLE).ok_or_else(|| {
             bad("its first line is another").hint("was the store written by a newer version?")
@@ -79,7 +105,22 @@ impl Manifest {
         if sum != format!("{:08x}", crc32c::crc32c(rest.as_bytes())) {
             return Err(bad("its checksum is wrong"));
         }
-        serde_json::from_str(rest).map(Some).map_err(|error| bad(&error.to_string()))
+        serde_json::from_str(rest).map_err(|error| bad(&error.to_string()))
+    }
+
+    /// Makes this process the store's only writer, where no lock does: the number of the writer goes up,
+    /// and whoever had read the manifest before cannot replace it any more.
+    ///
+    /// # Errors
+    /// `25006` if another process did the same meanwhile, or what the disk says.
+    pub fn claim(mut self, disk: &Arc<dyn Disk>) -> Result<Self> {
+        if let LogKeeping::Pieces { .. } = disk.log_keeping() {
+            self.epoch += 1;
+            self.writer = disk.writer_name();
+            self.write(disk)?;
+            disk.claimed(self.epoch);
+        }
+        Ok(self)
     }
 
     /// Replaces the manifest.

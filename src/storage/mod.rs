@@ -24,3 +24,4 @@ pub mod part;
 pub mod record;
 pub mod segment;
 pub mod store;
+pub mod tail;

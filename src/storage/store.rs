@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::{Array, UInt32Array};
 use arrow::datatypes::SchemaRef;
 
-use crate::env::disk::Disk;
-use crate::error::{Error, Result};
+use crate::env::disk::{Disk, LogKeeping};
+use crate::error::{Error, Result, SqlState};
 use crate::storage::deletions::{Deletions, ROW, deletions_batch};
 use crate::storage::derived::{self, DerivedFile, DerivedWriter};
 use crate::storage::log::{self, Log};
@@ -19,6 +19,7 @@ use crate::storage::manifest::Manifest;
 use crate::storage::part::Part;
 use crate::storage::record::{FileReference, PartRows, Record, each_identity, identities_batch};
 use crate::storage::segment::{ColumnCache, Segment, SegmentWriter};
+use crate::storage::tail::LogTail;
 
 const IDENTITIES: &str = "identities";
 const DELETIONS: &str = "deletions";
@@ -39,6 +40,19 @@ impl Files {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// A name that no file has. Where no lock keeps other writers out, it is theirs neither.
+    fn name(&self) -> String {
+        match self.disk.epoch() {
+            0 => format!("{:010}.parquet", self.number()),
+            epoch => format!("{:010}-{epoch}.parquet", self.number()),
+        }
+    }
+
+    /// Why nothing may be written any more, or ever, if that is so.
+    pub fn refusal(&self) -> Option<Error> {
+        self.disk.refusal()
+    }
+
     /// Starts a file of derived state.
     pub fn create_derived(&self) -> Result<DerivedWriter> {
         DerivedWriter::create(&self.disk)
@@ -56,7 +70,7 @@ impl Files {
     pub fn create_segment(&self, dataset: u32, schema: SchemaRef) -> Result<SegmentWriter> {
         let folder = format!("segments/{dataset}");
         self.disk.create_folder(&folder)?;
-        let path = format!("{folder}/{:010}.parquet", self.number());
+        let path = format!("{folder}/{}", self.name());
         SegmentWriter::create(&self.disk, path, schema)
     }
 
@@ -86,7 +100,7 @@ impl Files {
 
     /// Writes a file of identities.
     pub fn write_identities(&self, identities: &[(u32, u32, String)]) -> Result<FileReference> {
-        let path = format!("{IDENTITIES}/{:010}.parquet", self.number());
+        let path = format!("{IDENTITIES}/{}", self.name());
         let batch = identities_batch(identities)?;
         let mut writer = SegmentWriter::create(&self.disk, path, batch.schema())?;
         writer.write(&batch)?;
@@ -97,7 +111,7 @@ impl Files {
 
     /// Writes the file that says which rows of a part are deleted.
     pub fn write_deletions(&self, part: &Part) -> Result<FileReference> {
-        let path = format!("{DELETIONS}/{:010}.parquet", self.number());
+        let path = format!("{DELETIONS}/{}", self.name());
         let batch = deletions_batch(part.deleted_rows())?;
         let mut writer = SegmentWriter::create(&self.disk, path, batch.schema())?;
         writer.write(&batch)?;
@@ -195,14 +209,18 @@ impl Store {
         disk.sync_folder(".")?;
         let (manifest, log, payloads) = match Manifest::read(&disk)? {
             Some(manifest) => {
+                let manifest = manifest.claim(&disk)?;
                 let (log, replay) = Log::open(&disk, manifest.log_number)?;
                 (manifest, log, replay.payloads)
             }
             None => {
                 check_new(&disk)?;
-                let manifest = Manifest { log_number: 1, ..Manifest::default() };
-                let log = Log::create(&disk, 1)?;
-                manifest.write(&disk)?;
+                let log = create_log(&disk, 1)?;
+                let manifest = Manifest { log_number: log.number(), ..Manifest::default() };
+                let manifest = match disk.log_keeping() {
+                    LogKeeping::File => manifest.write(&disk).map(|()| manifest)?,
+                    LogKeeping::Pieces { .. } => manifest.claim(&disk)?,
+                };
                 (manifest, log, Vec::new())
             }
         };
@@ -214,6 +232,22 @@ impl Store {
         derived::remove_unfinished(&files.disk)?;
         let opened = Opened { manifest: manifest.clone(), records };
         Ok((Self { files, log, manifest }, opened))
+    }
+
+    /// Opens a store that another process writes, as of its manifest and for reading only.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn follow(disk: Arc<dyn Disk>, cache_bytes: u64, manifest: Manifest) -> Self {
+        let cache = Arc::new(ColumnCache::new(cache_bytes));
+        // Numbers of files are keys of the cache here and name nothing.
+        let files = Arc::new(Files { disk, cache, next_number: AtomicU64::new(1) });
+        Self { files, log: Log::of_another(manifest.log_number), manifest }
+    }
+
+    /// The log file that is written, and how many records are in it.
+    pub fn position(&self) -> (u64, u64) {
+        (self.log.number(), self.log.record_count())
     }
 
     /// The store's files.
@@ -247,13 +281,27 @@ impl Store {
     /// Whatever the disk says; then the old manifest and log still hold everything.
     pub fn flush(&mut self, mut manifest: Manifest) -> Result<()> {
         let old = self.log.number();
-        manifest.log_number = old + 1;
+        let log = create_log(&self.files.disk, old + 1)?;
+        manifest.log_number = log.number();
         manifest.next_file_number = self.files.next_number.load(Ordering::Relaxed);
-        let log = Log::create(&self.files.disk, old + 1)?;
+        manifest.epoch = self.manifest.epoch;
+        manifest.writer.clone_from(&self.manifest.writer);
         manifest.write(&self.files.disk)?;
         self.log = log;
         self.manifest = manifest;
         self.files.disk.remove(&log::path(old))
+    }
+}
+
+/// Starts a log of the first number from one on that nobody has taken: where there is no lock, a writer
+/// that has lost the store may have started one.
+fn create_log(disk: &Arc<dyn Disk>, from: u64) -> Result<Log> {
+    let mut number = from;
+    loop {
+        match Log::create(disk, number) {
+            Err(error) if error.code() == SqlState::DUPLICATE_FILE => number += 1,
+            created => return created,
+        }
     }
 }
 
@@ -267,7 +315,9 @@ fn check_new(disk: &Arc<dyn Disk>) -> Result<()> {
     }
     let first = log::path(1);
     let empty = |path: &String| {
-        *path == first && Log::open(disk, 1).is_ok_and(|(_, replay)| replay.payloads.is_empty())
+        let mut tail = LogTail::open(disk, 1);
+        *path == first
+            && tail.as_mut().is_ok_and(|tail| tail.next_record().is_ok_and(|it| it.is_none()))
     };
     match found.iter().find(|path| !empty(path)) {
         None => Ok(()),

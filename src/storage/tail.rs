@@ -1,0 +1,108 @@
+//! The tail of a log that another process writes: record after record, as they become whole.
+//!
+//! A record that is there in part is not there yet. Nothing is cut off and nothing repaired: that is the
+//! writer's business, in `log`, which draws the format.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::env::disk::{Disk, Growing};
+use crate::error::{Error, Result};
+use crate::storage::log::{FILE_HEADER, RECORD_BYTES_MAX, RECORD_HEADER, checksum, header, path};
+
+/// A log being read.
+pub struct LogTail {
+    file: Box<dyn Growing>,
+    number: u64,
+    sequence: u64,
+    /// Where the next record begins.
+    end: u64,
+}
+
+impl LogTail {
+    /// Opens a log at its first record.
+    ///
+    /// # Errors
+    /// `58P01` if there is no such log, `XX001` if the file is none, or what the disk says.
+    pub fn open(disk: &Arc<dyn Disk>, number: u64) -> Result<Self> {
+        let mut file = disk.growing(&path(number))?;
+        if file.read(0, FILE_HEADER)? != header(number) {
+            return Err(Error::corrupted(format!("\"{}\" is not a log file", path(number))));
+        }
+        Ok(Self { file, number, sequence: 0, end: FILE_HEADER as u64 })
+    }
+
+    /// The number of the file.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Records read so far.
+    pub fn record_count(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The payload of the next record, if it is there.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn next_record(&mut self) -> Result<Option<Bytes>> {
+        let head = self.file.read(self.end, RECORD_HEADER)?;
+        let Some(length) = head.get(..4).and_then(|bytes| bytes.try_into().ok()) else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes(length) as usize;
+        if length == 0 || length > RECORD_BYTES_MAX || head.len() < RECORD_HEADER {
+            return Ok(None);
+        }
+        let record = self.file.read(self.end, RECORD_HEADER + length)?;
+        if record.len() < RECORD_HEADER + length || record[..RECORD_HEADER] != head {
+            return Ok(None);
+        }
+        let payload = record.slice(RECORD_HEADER..);
+        let sum = checksum(self.sequence, &payload).to_le_bytes();
+        if record[4..8] != sum || record[8..16] != self.sequence.to_le_bytes() {
+            return Ok(None);
+        }
+        self.sequence += 1;
+        self.end += record.len() as u64;
+        Ok(Some(payload))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::memory_disk::MemoryDisk;
+    use crate::storage::log::Log;
+
+    fn rest(tail: &mut LogTail) -> Vec<String> {
+        let mut all = Vec::new();
+        while let Some(payload) = tail.next_record().unwrap() {
+            all.push(String::from_utf8(payload.to_vec()).unwrap());
+        }
+        all
+    }
+
+    #[test]
+    fn records_come_once_they_are_synced() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        assert_eq!(LogTail::open(&disk, 7).err().unwrap().code().0, "58P01");
+        let mut log = Log::create(&disk, 7).unwrap();
+        let mut tail = LogTail::open(&disk, 7).unwrap();
+        assert_eq!(rest(&mut tail), [""; 0]);
+        log.append(b"one").unwrap();
+        log.append(b"two").unwrap();
+        assert_eq!(rest(&mut tail), [""; 0]);
+        log.sync().unwrap();
+        assert_eq!(rest(&mut tail), ["one", "two"]);
+        log.append(b"three").unwrap();
+        log.sync().unwrap();
+        assert_eq!(rest(&mut tail), ["three"]);
+        disk.remove(&path(7)).unwrap();
+        log.append(b"four").unwrap();
+        log.sync().unwrap();
+        assert_eq!((rest(&mut tail), tail.record_count()), (vec!["four".to_owned()], 4));
+    }
+}
