@@ -24,8 +24,10 @@ use crate::engine::operations::Progress;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, concat};
 use crate::engine::touched::Touched;
+use crate::env::clock::{Clock, RealClock, Stopwatch};
 use crate::error::{Error, Result, SqlState};
 use crate::graph::changes::{ChangeKind, ProfileChange, changes};
+use crate::metrics::level;
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
 use crate::model::names::quote_name;
@@ -170,9 +172,18 @@ impl Writer {
                 Request::Close(reply) => close = Some(reply),
             }
         }
+        let watch = Stopwatch::start();
         let synced = self.store.sync();
+        if !answers.is_empty() {
+            let metrics = &self.shared.metrics;
+            let log_bytes = self.store.log_bytes();
+            metrics.note_sync(answers.len(), watch.seconds(), synced.is_ok(), log_bytes);
+        }
         match &synced {
-            Ok(()) => self.publish(touched),
+            Ok(()) => {
+                self.shared.metrics.commits.inc_by(answers.len() as u64);
+                self.publish(touched);
+            }
             Err(error) => {
                 tracing::error!(%error, "writing the log failed; the store is read-only from now on");
                 self.state = before.0;
@@ -198,6 +209,8 @@ impl Writer {
         let dictionary = Arc::clone(&self.shared.dictionary);
         let snapshot = Arc::new(Snapshot { state: self.state.clone(), dictionary, views: None });
         *self.shared.snapshot.write() = snapshot;
+        // The machine's time: those who watch compare it with theirs.
+        self.shared.metrics.note_published(RealClock.now_micros());
     }
 
     fn define(
@@ -304,9 +317,11 @@ impl Writer {
             return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
                 .hint("nothing was accepted; try again"));
         }
+        let offered = rows_for(&pending.parts, dataset.id);
         let (mut parts, new_ids) = self.fresh_parts(pending.parts, dataset, pending.new_ids)?;
         let committed_at = self.shared.clock.now_micros();
-        if let Some(ingest) = pending.ingest {
+        if let Some(mut ingest) = pending.ingest {
+            ingest.skip(offered - rows_for(&parts, dataset.id));
             self.state.next_ingest_id = self.state.next_ingest_id.max(ingest.ingest_id + 1);
             let batch = ingest_batch(&Ingest { finished_at: committed_at, ..ingest })?;
             parts.push(PendingPart { dataset: INGESTS, rows: PartRows::Batch(batch) });
@@ -441,7 +456,10 @@ impl Writer {
         let log_bytes = self.store.log_bytes();
         let operation =
             self.shared.operations.begin("flush", None, Some(dataset_count), "datasets");
+        let watch = Stopwatch::start();
         let flushed = self.try_flush(operation.progress());
+        self.shared.metrics.note_flush(watch.seconds(), flushed.is_ok());
+        self.shared.metrics.log_bytes.set(level(self.store.log_bytes()));
         operation.conclude(&flushed, |()| Some(format!("{log_bytes} bytes of log")));
         flushed
     }
@@ -563,6 +581,15 @@ pub(super) fn segment_entry(part: &Part) -> Result<SegmentEntry> {
         file: segment.file().clone(),
         deletions: part.deletions().and_then(|it| it.file().cloned()),
     })
+}
+
+/// How many rows of a dataset these are.
+fn rows_for(parts: &[PendingPart], dataset: u32) -> u64 {
+    let count = |part: &PendingPart| match &part.rows {
+        PartRows::Batch(batch) => batch.num_rows() as u64,
+        PartRows::Segment(file) => file.row_count,
+    };
+    parts.iter().filter(|part| part.dataset == dataset).map(count).sum()
 }
 
 /// Paths of the segments that a commit brings.

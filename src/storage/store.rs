@@ -39,6 +39,16 @@ impl Files {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Bytes of decoded columns held.
+    pub fn cached_bytes(&self) -> u64 {
+        self.cache.byte_count()
+    }
+
+    /// How often a column was in the cache, and how often not.
+    pub fn cache_uses(&self) -> (u64, u64) {
+        self.cache.uses()
+    }
+
     /// Starts a file of derived state.
     pub fn create_derived(&self) -> Result<DerivedWriter> {
         DerivedWriter::create(&self.disk)

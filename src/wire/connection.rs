@@ -26,7 +26,10 @@ pub(crate) struct Connection<S> {
     pub(crate) outgoing: Outgoing<S>,
     pub(crate) session: Session,
     pub(crate) portals: Portals,
+    /// Ends it when it waits for its client.
     shutdown: watch::Receiver<bool>,
+    /// Ends a statement that runs.
+    cut: watch::Receiver<bool>,
     /// Whether requests are skipped up to the next Sync.
     skipping: bool,
 }
@@ -37,9 +40,10 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
         outgoing: Outgoing<S>,
         session: Session,
         shutdown: watch::Receiver<bool>,
+        cut: watch::Receiver<bool>,
     ) -> Self {
         let portals = Portals::default();
-        Self { incoming, outgoing, session, portals, shutdown, skipping: false }
+        Self { incoming, outgoing, session, portals, shutdown, cut, skipping: false }
     }
 
     /// Serves the client until it leaves or must.
@@ -177,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
     pub(crate) fn watch(&self, sql: &str) -> Vigil {
         let statement = self.session.begin_statement(sql);
         let limit = self.session.limit("statement_timeout");
-        Vigil::new(statement, self.shutdown.clone(), limit)
+        Vigil::new(statement, self.cut.clone(), limit)
     }
 
     /// Tells the client what it should know besides.
