@@ -14,6 +14,7 @@ mod value;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ArgMatches;
 
@@ -25,6 +26,10 @@ use crate::error::{Error, Result, SqlState};
 /// Where the server listens unless told otherwise.
 pub const LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5442);
+
+/// Where the server listens for HTTP unless told otherwise.
+pub const HTTP_LISTEN_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8442);
 
 /// What is logged unless told otherwise.
 pub const LOG_DEFAULT: &str = "warn,selfsame=info";
@@ -41,6 +46,13 @@ pub const MEMORY_LIMIT_DEFAULT_BYTES: u64 = 2 << 30;
 /// The least memory limit: under it, sorting one batch a thread would already fail.
 pub const MEMORY_LIMIT_MIN_BYTES: u64 = 64 << 20;
 
+/// How long running statements may go on when the server is to stop, unless told otherwise: less than an
+/// orchestrator waits before it kills.
+pub const SHUTDOWN_GRACE_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The longest that can be asked for: a day, beyond which nobody means it.
+pub const SHUTDOWN_GRACE_MAX_SECONDS: u64 = 24 * 3600;
+
 /// The configuration file that is read if it is there.
 pub const FILE_DEFAULT: &str = "selfsame.toml";
 
@@ -51,6 +63,16 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Where to listen for PostgreSQL clients; a loopback address.
     pub listen: SocketAddr,
+    /// Where to listen for HTTP; a loopback address.
+    pub http: HttpListen,
+    /// The file of the tokens that HTTP clients must bear.
+    pub http_token_file: Option<PathBuf>,
+    /// More such tokens.
+    pub http_tokens: Option<Secret>,
+    /// How long running statements may go on when the server is to stop.
+    pub shutdown_grace: Duration,
+    /// How log lines are written.
+    pub log_format: LogFormat,
     /// Which log lines are wanted: a filter such as `info,selfsame::engine=debug`.
     pub log: String,
     /// Folders that `COPY ... FROM 'path'` may read.
@@ -59,6 +81,36 @@ pub struct Config {
     pub connections_max: usize,
     /// Memory for queries and caches.
     pub memory_limit_bytes: u64,
+}
+
+/// Where to listen for HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpListen {
+    /// Nowhere.
+    Off,
+    /// There if it is free: nobody asked for it.
+    IfFree(SocketAddr),
+    /// There.
+    At(SocketAddr),
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object a line, for programs.
+    Json,
+}
+
+/// A text that is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// What is to be done.
@@ -141,6 +193,15 @@ fn config(typed: &Typed) -> Result<Config> {
     Ok(Config {
         data: typed.one("data", value::data_directory)?,
         listen: typed.one("listen", value::loopback_address)?.unwrap_or(LISTEN_DEFAULT),
+        http: typed
+            .one("http_listen", value::http_listen)?
+            .unwrap_or(HttpListen::IfFree(HTTP_LISTEN_DEFAULT)),
+        http_token_file: typed.one("http_token_file", value::file)?,
+        http_tokens: typed.secret("http_tokens")?,
+        shutdown_grace: typed
+            .one("shutdown_grace", |text| value::number(text, 0..=SHUTDOWN_GRACE_MAX_SECONDS))?
+            .map_or(SHUTDOWN_GRACE_DEFAULT, Duration::from_secs),
+        log_format: typed.one("log_format", value::log_format)?.unwrap_or(LogFormat::Text),
         log: typed.one("log", value::log_filter)?.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
         copy_directories: copy_directories.unwrap_or_else(|| vec![PathBuf::from(".")]),
         connections_max: typed

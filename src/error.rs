@@ -14,6 +14,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct SqlState(pub &'static str);
 
 impl SqlState {
+    /// `02000`: there is no such row.
+    pub const NO_DATA: Self = Self("02000");
     /// `08P01`: the client broke the protocol.
     pub const PROTOCOL_VIOLATION: Self = Self("08P01");
     /// `0A000`: valid, but not supported.
@@ -112,6 +114,8 @@ impl SqlState {
     pub const QUERY_CANCELED: Self = Self("57014");
     /// `57P01`: the server is shutting down.
     pub const ADMIN_SHUTDOWN: Self = Self("57P01");
+    /// `57P03`: the server is starting or stopping; try again.
+    pub const CANNOT_CONNECT_NOW: Self = Self("57P03");
     /// `58030`: the disk or the network failed.
     pub const IO_ERROR: Self = Self("58030");
     /// `58P01`: no such file.

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use selfsame::config::{Config, Invocation, Outside, parse};
+use selfsame::config::{Invocation, Outside, parse};
 use selfsame::error::{Error, Result};
 use selfsame::server;
-use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,17 +28,10 @@ fn run() -> Result<()> {
     match parse(std::env::args_os(), &outside)? {
         Invocation::Print(text) => print!("{text}"),
         Invocation::Run(command, config) => {
-            start_logging(&config)?;
+            server::start_logging(&config)?;
             server::run(&command, &config)?;
         }
     }
-    Ok(())
-}
-
-fn start_logging(config: &Config) -> Result<()> {
-    let filter = EnvFilter::try_new(&config.log);
-    let filter = filter.map_err(|error| Error::internal(format!("log filter: {error}")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     Ok(())
 }
 

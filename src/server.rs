@@ -6,6 +6,8 @@
 //! `sample` is for `demo`, `console` for what needs no server.
 
 mod console;
+mod http;
+mod logging;
 mod sample;
 
 use std::io::Write;
@@ -23,7 +25,10 @@ use crate::demo::Company;
 use crate::engine::{Database, Options};
 use crate::error::{Error, Result};
 use crate::query::session::{Server, Settings};
+use crate::server::http::Http;
 use crate::server::sample::TemporaryFolder;
+
+pub use crate::server::logging::start_logging;
 
 /// The user that the printed command lines name; without authentication any will do.
 const USER: &str = "selfsame";
@@ -110,13 +115,16 @@ fn demo(config: &Config, company: Company) -> Result<()> {
 struct Running {
     runtime: Runtime,
     listener: TcpListener,
+    http: Http,
     signals: [Signal; 2],
+    /// Turned to stop taking work, and to cut off what still runs.
+    switches: [watch::Sender<bool>; 2],
     database: Arc<Database>,
     server: Arc<Server>,
 }
 
 impl Running {
-    /// Takes the port before the store, as that is what most often fails.
+    /// Takes the ports before the store, as that is what most often fails.
     fn start(config: &Config) -> Result<Self> {
         let runtime = runtime()?;
         let listener = listen(&runtime, config.listen)?;
@@ -127,9 +135,12 @@ impl Running {
         let [interrupt, terminate] = signals;
         let refused = |error: std::io::Error| Error::io("wait for signals", &error);
         let signals = [interrupt.map_err(refused)?, terminate.map_err(refused)?];
+        let switches = [watch::Sender::new(false), watch::Sender::new(false)];
+        let http =
+            Http::start(&runtime, config, switches.each_ref().map(watch::Sender::subscribe))?;
         let database = open(config)?;
         let server = sessions(&database, config);
-        Ok(Self { runtime, listener, signals, database, server })
+        Ok(Self { runtime, listener, http, signals, switches, database, server })
     }
 
     /// Makes and loads the sample, unless the store has datasets already.
@@ -144,34 +155,67 @@ impl Running {
 
     /// Tells how to connect. This is what a newcomer sees.
     fn announce(&self, data: Option<&Path>, loaded: Option<&str>) {
-        let address = self.listener.local_addr();
-        let text = address.map(|address| banner(address, data, loaded)).unwrap_or_default();
+        self.http.web.open(Arc::clone(&self.server));
+        let (address, http) = (self.listener.local_addr(), self.http.address);
+        let text = address.map(|address| banner(address, http, data, loaded)).unwrap_or_default();
         let mut out = std::io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             tracing::warn!(%error, "could not print how to connect");
         }
     }
 
-    /// Serves until a signal comes, then takes everything down.
+    /// Serves until a signal comes; then running statements may end, until the time is up or a second
+    /// signal comes; then everything is taken down.
     fn finish(self, config: &Config) -> Result<()> {
-        let Self { runtime, listener, signals: [mut interrupt, mut terminate], database, server } =
-            self;
-        let (stop, stopped) = watch::channel(false);
-        let mut serving =
-            runtime.spawn(crate::wire::serve(listener, server, config.connections_max, stopped));
+        let Self { runtime, listener, http, signals, switches, database, server } = self;
+        let [mut interrupt, mut terminate] = signals;
+        let [stop, cut] = switches;
+        let [stopped, cutting] = [stop.subscribe(), cut.subscribe()];
+        let mut serving = runtime.spawn(crate::wire::serve_gracefully(
+            listener,
+            server,
+            config.connections_max,
+            stopped,
+            cutting,
+        ));
+        let web = http.web.clone();
         let served = runtime.block_on(async {
             tokio::select! {
                 ended = &mut serving => return ended,
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            tracing::info!("stopping");
+            tracing::info!("stopping; running statements may end, a second signal cuts them off");
+            web.stop();
             stop.send_replace(true);
-            serving.await
+            let both = async { tokio::join!(&mut serving, http.end()) };
+            tokio::pin!(both);
+            let (served, http) = tokio::select! {
+                ended = &mut both => ended,
+                () = cut_off(&cut, config.shutdown_grace, [&mut interrupt, &mut terminate]) => both.await,
+            };
+            if let Err(error) = http {
+                tracing::warn!(%error, "HTTP ended badly");
+            }
+            served
         });
         let served = served.unwrap_or_else(|error| Err(Error::internal(error.to_string())));
         served.and(database.close())
     }
+}
+
+/// Waits for the time to be up, or for another signal, and cuts off what still runs.
+async fn cut_off(
+    cut: &watch::Sender<bool>,
+    grace: std::time::Duration,
+    [interrupt, terminate]: [&mut Signal; 2],
+) {
+    tokio::select! {
+        () = tokio::time::sleep(grace) => tracing::warn!("the time to stop is up"),
+        _ = interrupt.recv() => tracing::warn!("a second signal"),
+        _ = terminate.recv() => tracing::warn!("a second signal"),
+    }
+    cut.send_replace(true);
 }
 
 fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener> {
@@ -182,13 +226,20 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-fn banner(address: SocketAddr, data: Option<&Path>, loaded: Option<&str>) -> String {
+fn banner(
+    address: SocketAddr,
+    http: Option<SocketAddr>,
+    data: Option<&Path>,
+    loaded: Option<&str>,
+) -> String {
+    let http = http.map_or("off".to_owned(), |http| format!("http://{http}"));
     let store = data
         .map_or("in memory, gone when this stops".to_owned(), |data| data.display().to_string());
     let loaded = loaded.map(|loaded| format!("  loaded      {loaded}\n")).unwrap_or_default();
     format!(
         "\nselfsame {} is ready\n{loaded}  store       {store}\n  \
-         PostgreSQL  {address} (any user, any database, no password)\n\n\
+         PostgreSQL  {address} (any user, any database, no password)\n  \
+         HTTP        {http}\n\n\
          connect:      psql -h {} -p {} -U {USER}\n\
          first query:  SELECT * FROM profiles LIMIT 5;\n\
          stop:         Ctrl-C\n\n",
@@ -204,11 +255,12 @@ mod tests {
 
     #[test]
     fn the_banner_tells_how_to_connect() {
-        let text = banner("[::1]:77".parse().unwrap(), None, Some("much"));
+        let text = banner("[::1]:77".parse().unwrap(), "[::1]:78".parse().ok(), None, Some("much"));
         for line in [
             "  loaded      much",
             "  store       in memory, gone when this stops",
             "  PostgreSQL  [::1]:77 (any user, any database, no password)",
+            "  HTTP        http://[::1]:78",
             "connect:      psql -h ::1 -p 77 -U selfsame",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} in {text}");

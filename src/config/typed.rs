@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 
 use crate::config::setting::{self, Setting, Subcommand};
-use crate::config::{FILE_DEFAULT, Outside};
+use crate::config::{FILE_DEFAULT, Outside, Secret};
 use crate::error::{Error, Result, SqlState};
 
 /// What was said of one setting, and where.
@@ -45,6 +45,21 @@ impl Typed {
             let placed = Error::new(error.code(), message);
             error.get_hint().map_or(placed.clone(), |hint| placed.hint(hint))
         })
+    }
+
+    /// The value of a setting that must not be shown, if it has one.
+    ///
+    /// # Errors
+    /// `22023` if it is no one text; the complaint does not show it.
+    pub(crate) fn secret(&self, key: &str) -> Result<Option<Secret>> {
+        let Some(Given { texts, origin }) = self.0.get(key) else { return Ok(None) };
+        let text = match texts.as_slice() {
+            [text] => text.to_str(),
+            _ => None,
+        };
+        let message = || format!("invalid value for {origin}: it is no text");
+        let text = text.ok_or_else(|| Error::new(SqlState::INVALID_PARAMETER_VALUE, message()))?;
+        Ok(Some(Secret(text.to_owned())))
     }
 
     /// The paths of a setting, if it has any.

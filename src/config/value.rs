@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::config::{HttpListen, LogFormat};
 use crate::error::{Error, Result, SqlState};
 
 fn wrong(message: impl Into<String>) -> Error {
@@ -42,6 +43,37 @@ pub(crate) fn loopback_address(text: &str) -> Result<SocketAddr> {
     }
     Err(Error::unsupported("other machines could reach it, and there are no passwords yet")
         .hint("listen on 127.0.0.1 and let others in through an SSH tunnel or a proxy that asks who they are"))
+}
+
+/// Where to listen for HTTP.
+///
+/// # Errors
+/// As [`loopback_address`].
+pub(crate) fn http_listen(text: &str) -> Result<HttpListen> {
+    match text {
+        "off" => Ok(HttpListen::Off),
+        _ => loopback_address(text).map(HttpListen::At),
+    }
+}
+
+/// A file.
+///
+/// # Errors
+/// `22023` if it is empty.
+pub(crate) fn file(text: &str) -> Result<PathBuf> {
+    if text.is_empty() { Err(wrong("a path is not empty")) } else { Ok(PathBuf::from(text)) }
+}
+
+/// How log lines are written.
+///
+/// # Errors
+/// `22023` for what is neither.
+pub(crate) fn log_format(text: &str) -> Result<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(wrong("it is no format of log lines").hint("write text or json")),
+    }
 }
 
 /// A filter of log lines.

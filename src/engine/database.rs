@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::engine::derive::Derivations;
+use crate::engine::idempotency::IdempotencyKeys;
 use crate::engine::intake::EventIds;
 use crate::engine::operations::Operations;
 use crate::engine::past::Pasts;
@@ -31,6 +32,7 @@ use crate::env::real_disk::RealDisk;
 use crate::env::threads;
 use crate::error::{Error, Result, SqlState};
 use crate::graph::dictionary::Dictionary;
+use crate::metrics::Metrics;
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
 use crate::model::names::quote_name;
@@ -94,6 +96,7 @@ pub(crate) struct Shared {
     pub(crate) snapshot: SnapshotCell,
     pub(crate) touched: TouchedCell,
     pub(crate) operations: Operations,
+    pub(crate) metrics: Metrics,
     event_ids: Mutex<HashMap<u32, Arc<EventIds>>>,
 }
 
@@ -111,6 +114,7 @@ impl Shared {
             files,
             clock,
             operations,
+            metrics: Metrics::new(),
             snapshot: SnapshotCell::new(Arc::new(snapshot)),
             touched: TouchedCell::new(touched),
             event_ids: Mutex::default(),
@@ -150,6 +154,7 @@ pub struct Database {
     pasts: Pasts,
     derivations: Derivations,
     policy_programs: Arc<PolicyPrograms>,
+    idempotency_keys: IdempotencyKeys,
 }
 
 impl Database {
@@ -162,6 +167,8 @@ impl Database {
         let (requests, queue) = sync_channel(QUEUE_MAX);
         let shared = Arc::clone(&writer.shared);
         let next_ingest_id = AtomicI64::new(writer.state.next_ingest_id);
+        let idempotency_keys = IdempotencyKeys::default();
+        idempotency_keys.restore(&writer.state, options.clock.now_micros())?;
         let thread = threads::spawn("writer", move || writer.run(&queue))?;
         Ok(Arc::new(Self {
             shared,
@@ -172,6 +179,7 @@ impl Database {
             pasts: Pasts::default(),
             derivations: Derivations::default(),
             policy_programs: Arc::default(),
+            idempotency_keys,
         }))
     }
 
@@ -284,6 +292,15 @@ impl Database {
     /// Work that takes a while, now and lately.
     pub fn operations(&self) -> &Operations {
         &self.shared.operations
+    }
+
+    /// What is counted and measured.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    pub(crate) fn idempotency_keys(&self) -> &IdempotencyKeys {
+        &self.idempotency_keys
     }
 
     pub(crate) fn derivations(&self) -> &Derivations {

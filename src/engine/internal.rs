@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, StringViewArray, StringViewBuilder,
+    ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray, StringViewBuilder,
     TimestampMicrosecondArray, UInt32Array,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+
+use crate::engine::snapshot::Snapshot;
 
 use crate::error::{Error, Result};
 use crate::graph::changes::ProfileChange;
@@ -66,6 +68,10 @@ fn column(name: &str, ty: DataType, comment: &str) -> Field {
     Field::new(name, ty, false).with_metadata(comment.into())
 }
 
+fn optional(name: &str, ty: DataType, comment: &str) -> Field {
+    column(name, ty, comment).with_nullable(true)
+}
+
 /// Columns of `rejects`.
 pub fn rejects_schema() -> SchemaRef {
     let text = || DataType::Utf8View;
@@ -94,6 +100,13 @@ pub fn ingests_schema() -> SchemaRef {
         column("duplicate_count", DataType::Int64, "events accepted before, so skipped"),
         column("started_at", time_type(), "when the load began"),
         column("finished_at", time_type(), "when its rows became durable and visible"),
+        optional("idempotency_key", text(), "the key that the client gave, if it gave one"),
+        optional(
+            "key_dataset_id",
+            DataType::Int64,
+            "the number of the dataset that the key is for",
+        ),
+        optional("fingerprint", text(), "SHA-256 of what came with the key"),
     ]))
 }
 
@@ -129,6 +142,16 @@ pub struct Ingest {
     pub started_at: i64,
     /// When it was done, in microseconds.
     pub finished_at: i64,
+    /// The key that its client gave, if any, with the dataset's number and the fingerprint of the rows.
+    pub key: Option<(String, u32, String)>,
+}
+
+impl Ingest {
+    /// So many rows that counted as accepted turned out to be events that were accepted before.
+    pub fn skip(&mut self, rows: u64) {
+        self.counts[0] = self.counts[0].saturating_sub(rows);
+        self.counts[2] += rows;
+    }
 }
 
 fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
@@ -167,10 +190,54 @@ pub fn rejects_batch(
     )
 }
 
+/// The first rows that a load refused, from `rejects`.
+///
+/// # Errors
+/// `XX001` if stored data is damaged, `58030` if the disk fails.
+pub fn refused_by(
+    snapshot: &Snapshot,
+    ingest_id: i64,
+    rows_max: usize,
+) -> Result<Vec<RejectedRow>> {
+    let mut found = Vec::new();
+    for (_, part) in snapshot.state.parts(REJECTS) {
+        for group in 0..part.group_count() {
+            let ids = part.column(group, "ingest_id", &DataType::Int64)?;
+            let ids = ids.as_primitive::<Int64Type>();
+            if !ids.values().contains(&ingest_id) {
+                continue;
+            }
+            let lines = part.column(group, "line", &DataType::Int64)?;
+            let text = |name: &str| part.column(group, name, &DataType::Utf8View);
+            let [source, code, message, raw] =
+                [text("source")?, text("code")?, text("message")?, text("raw")?];
+            let cell = |array: &ArrayRef, row: usize| array.as_string_view().value(row).to_owned();
+            for row in (0..ids.len()).filter(|row| ids.value(*row) == ingest_id) {
+                if found.len() == rows_max {
+                    return Ok(found);
+                }
+                found.push(RejectedRow {
+                    source: cell(&source, row),
+                    line: lines.as_primitive::<Int64Type>().value(row) as u64,
+                    code: cell(&code, row),
+                    message: cell(&message, row),
+                    raw: cell(&raw, row),
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// A load as a row of `selfsame.ingests`.
 pub fn ingest_batch(ingest: &Ingest) -> Result<RecordBatch> {
     let number = |value: i64| -> ArrayRef { Arc::new(Int64Array::from_value(value, 1)) };
     let text = |value: &str| texts(std::iter::once(value));
+    let optional = |value: Option<&str>| -> ArrayRef {
+        Arc::new(StringViewArray::from_iter(std::iter::once(value)))
+    };
+    let key = ingest.key.as_ref();
+    let key_dataset = key.map(|(_, dataset, _)| i64::from(*dataset));
     batch(
         ingests_schema(),
         vec![
@@ -183,6 +250,9 @@ pub fn ingest_batch(ingest: &Ingest) -> Result<RecordBatch> {
             number(ingest.counts[2] as i64),
             times(std::iter::once(ingest.started_at)),
             times(std::iter::once(ingest.finished_at)),
+            optional(key.map(|(key, _, _)| key.as_str())),
+            Arc::new(Int64Array::from_iter(std::iter::once(key_dataset))),
+            optional(key.map(|(_, _, fingerprint)| fingerprint.as_str())),
         ],
     )
 }

@@ -11,9 +11,13 @@ use arrow::datatypes::SchemaRef;
 use hashbrown::HashSet;
 
 use crate::engine::database::Database;
+use crate::engine::idempotency::{Claim, Held, Remembered, check_key};
 use crate::engine::intake::{EventIds, Intake, declared_schema};
-use crate::engine::internal::{Ingest, REJECTS, RejectedRow, rejects_batch, rejects_schema};
+use crate::engine::internal::{
+    Ingest, REJECTS, RejectedRow, refused_by, rejects_batch, rejects_schema,
+};
 use crate::engine::operations::Progress;
+use crate::engine::snapshot::Snapshot;
 use crate::engine::step::EventChange;
 use crate::engine::transaction::Accept;
 use crate::engine::writer::{Pending, PendingPart};
@@ -33,6 +37,9 @@ pub const SEGMENT_ROWS_MAX: usize = 4 * 1024 * 1024;
 
 /// Refused rows are written in batches of so many.
 const REJECTS_BATCH: usize = 4_096;
+
+/// Refused rows that a receipt shows; `rejects` has all of them.
+pub const RECEIPT_REJECTS_MAX: usize = 100;
 
 /// What to load, and how.
 pub struct Load {
@@ -85,6 +92,42 @@ pub struct LoadReport {
     pub notices: Vec<String>,
 }
 
+/// How rows came.
+#[derive(Default)]
+pub struct Delivery {
+    /// Whether they are few and all there, so that nothing waits for a slow sender: the load then stays
+    /// in memory, shares the sync of others, and leaves recognising events to the writer.
+    pub whole: bool,
+    /// What makes sending them again harmless, if the sender wants that.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A key that stands for the rows of one load.
+pub struct Idempotency {
+    /// The key.
+    pub key: String,
+    /// Tells other rows apart, once all of them were read.
+    pub fingerprint: Box<dyn FnOnce() -> String + Send>,
+}
+
+/// What became of rows that were sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// What the load did.
+    pub report: LoadReport,
+    /// The first rows that were refused, at most [`RECEIPT_REJECTS_MAX`].
+    pub refused: Vec<RejectedRow>,
+    /// Whether they had come before, with the same key, and were not taken again.
+    pub replayed: bool,
+}
+
+impl Receipt {
+    fn numbered(ingest_id: i64) -> Self {
+        let report = LoadReport { ingest_id, ..LoadReport::default() };
+        Self { report, ..Self::default() }
+    }
+}
+
 impl LoadReport {
     fn summary(&self) -> String {
         let Self { ingest_id, accepted, rejected, duplicates, .. } = self;
@@ -103,6 +146,15 @@ impl Database {
     pub fn load(&self, load: Load) -> Result<LoadReport> {
         (self as &dyn Accept).load(load)
     }
+
+    /// As [`Database::load`], for rows that came by another way; gives more of what became of them.
+    ///
+    /// # Errors
+    /// As there; also `22023` for a key that is none or was used for other rows, `55006` while a load with
+    /// the same key goes on.
+    pub fn receive(&self, load: Load, path: &'static str, delivery: Delivery) -> Result<Receipt> {
+        (self as &dyn Accept).receive(load, path, delivery)
+    }
 }
 
 impl dyn Accept + '_ {
@@ -111,26 +163,44 @@ impl dyn Accept + '_ {
     /// # Errors
     /// As [`Database::load`].
     pub(crate) fn load(&self, load: Load) -> Result<LoadReport> {
-        let operations = self.database().operations();
+        self.receive(load, "copy", Delivery::default()).map(|receipt| receipt.report)
+    }
+
+    fn receive(&self, load: Load, path: &'static str, delivery: Delivery) -> Result<Receipt> {
+        let (snapshot, database) = (self.seen(), self.database());
+        let dataset = Arc::new(snapshot.catalog().dataset(&load.dataset)?.clone());
+        let mut claimed = None;
+        if let Some(Idempotency { key, fingerprint }) = delivery.idempotency {
+            check_key(&key)?;
+            let now = database.clock().now_micros();
+            match database.idempotency_keys().claim(dataset.id, &key, now)? {
+                Claim::Known(done) => return database.replay(load, &key, done, fingerprint),
+                Claim::Granted(held) => claimed = Some(Claimed { key, fingerprint, held }),
+            }
+        }
+        let taking = Taking { snapshot, dataset, path, whole: delivery.whole, claimed };
+        if taking.whole {
+            // Over before anybody could look; a thousand a second would push out what takes a while.
+            return self.load_rows(load, taking, None);
+        }
+        let operations = database.operations();
         let operation = operations.begin("load", Some(&load.statement()), None, "rows");
-        let loaded = self.load_rows(load, operation.progress().clone());
-        operation.conclude(&loaded, |report| Some(report.summary()));
+        let loaded = self.load_rows(load, taking, Some(operation.progress().clone()));
+        operation.conclude(&loaded, |receipt| Some(receipt.report.summary()));
         loaded
     }
 
-    fn load_rows(&self, load: Load, progress: Progress) -> Result<LoadReport> {
-        let (snapshot, database) = (self.seen(), self.database());
-        let dataset = Arc::new(snapshot.catalog().dataset(&load.dataset)?.clone());
+    fn load_rows(&self, load: Load, taking: Taking, progress: Option<Progress>) -> Result<Receipt> {
+        let Taking { snapshot, dataset, path, whole, claimed } = taking;
+        let database = self.database();
         let target = target(&dataset, load.columns.as_deref())?;
-        let events = database.event_ids(&dataset);
+        let events = database.event_ids(&dataset).filter(|_| !whole);
         // Two loads of one event dataset take turns: each must know what the other accepted.
         let _turn = events.as_ref().map(|events| events.turn.lock());
-        let ingest_id = database.next_ingest_id();
         let programs = database.derivations().programs(&dataset)?;
         let intake = Intake::new(&dataset, programs, snapshot.catalog(), database.dictionary())?;
-        let rows = Run::new(database.files(), dataset.id, Arc::clone(intake.schema()));
-        let rejects = Run::new(database.files(), REJECTS, rejects_schema());
-        let started_at = database.clock().now_micros();
+        let spill_rows = if whole { usize::MAX } else { SEGMENT_ROWS_MIN };
+        let (files, schema) = (database.files(), Arc::clone(intake.schema()));
         let mut loader = Loader {
             dataset: &dataset,
             positions: positions(&dataset, &target),
@@ -140,12 +210,12 @@ impl dyn Accept + '_ {
             changed: self.events_changed(&dataset),
             new_ids: HashSet::new(),
             source: String::new(),
-            rows,
-            rejects,
+            rows: Run::new(files, dataset.id, schema, spill_rows),
+            rejects: Run::new(files, REJECTS, rejects_schema(), spill_rows),
             refused: Vec::new(),
             max_rejects: load.max_rejects,
-            report: LoadReport { ingest_id, ..LoadReport::default() },
-            started_at,
+            receipt: Receipt::numbered(database.next_ingest_id()),
+            started_at: database.clock().now_micros(),
             progress,
         };
         let mut names = Vec::new();
@@ -155,25 +225,118 @@ impl dyn Accept + '_ {
             names.push(source.name);
         }
         loader.flush_refused()?;
-        let Loader { rows, rejects, new_ids, report, .. } = loader;
-        let ingest = Ingest {
-            ingest_id,
-            dataset: dataset.name.clone(),
-            source: names.join(", "),
-            format: load.format.name().to_owned(),
+        let catalog_version = snapshot.catalog().version;
+        let ingest = (names.join(", "), load.format.name());
+        let receipt =
+            self.commit_rows(loader, Arc::clone(&dataset), catalog_version, ingest, claimed)?;
+        let LoadReport { accepted, rejected, duplicates, .. } = receipt.report;
+        database.metrics().count_rows(&dataset.name, path, [accepted, rejected, duplicates]);
+        Ok(receipt)
+    }
+
+    /// Makes what was read exist, together with the record of it.
+    fn commit_rows(
+        &self,
+        loader: Loader<'_>,
+        dataset: Arc<Dataset>,
+        catalog_version: u64,
+        (source, format): (String, &str),
+        claimed: Option<Claimed>,
+    ) -> Result<Receipt> {
+        let Loader { rows, rejects, new_ids, mut receipt, started_at, .. } = loader;
+        let report = &mut receipt.report;
+        let (dataset_id, name) = (dataset.id, dataset.name.clone());
+        let claimed = claimed.map(|claimed| (claimed.held, claimed.key, (claimed.fingerprint)()));
+        let key = claimed.as_ref().map(|(_, key, print)| (key.clone(), dataset_id, print.clone()));
+        let ingest = Some(Ingest {
+            ingest_id: report.ingest_id,
+            dataset: name,
+            source,
+            format: format.to_owned(),
             counts: [report.accepted, report.rejected, report.duplicates],
             started_at,
             finished_at: started_at,
-        };
+            key,
+        });
         let (rows, rejects) = (rows.finish()?, rejects.finish()?);
         let parts = rows.parts().chain(rejects.parts()).collect();
-        let catalog_version = snapshot.catalog().version;
-        let ingest = Some(ingest);
-        self.accept_rows(Pending { dataset, catalog_version, parts, ingest, new_ids })?;
+        let pending = Pending { dataset, catalog_version, parts, ingest, new_ids };
+        let accepted = self.accept_rows(pending)?;
         rows.keep();
         rejects.keep();
-        Ok(report)
+        // Events that the writer recognised.
+        report.duplicates += report.accepted - accepted;
+        report.accepted = accepted;
+        if let Some((held, _, fingerprint)) = claimed {
+            let counts = [report.accepted, report.rejected, report.duplicates];
+            let now = self.database().clock().now_micros();
+            held.keep(report.ingest_id, counts, fingerprint, now);
+        }
+        Ok(receipt)
     }
+}
+
+impl Database {
+    /// Answers as the load did that had the same key, if it was of the same rows.
+    fn replay(
+        &self,
+        load: Load,
+        key: &str,
+        done: Remembered,
+        fingerprint: Box<dyn FnOnce() -> String + Send>,
+    ) -> Result<Receipt> {
+        for source in load.sources {
+            if let Input::Stream(mut stream) = source.input {
+                drain(&mut stream)?;
+            }
+        }
+        if fingerprint() != done.fingerprint {
+            let message = format!("idempotency key \"{key}\" was used for other rows");
+            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+                .detail(format!("those were ingest {}", done.ingest_id))
+                .hint("use another key for other rows"));
+        }
+        let mut receipt = Receipt::numbered(done.ingest_id);
+        let [accepted, rejected, duplicates] = done.counts;
+        let ingest_id = done.ingest_id;
+        receipt.report = LoadReport { ingest_id, accepted, rejected, duplicates, notices: vec![] };
+        receipt.replayed = true;
+        if rejected > 0 {
+            receipt.refused = refused_by(
+                &self.snapshot(),
+                ingest_id,
+                RECEIPT_REJECTS_MAX.min(rejected as usize),
+            )?;
+        }
+        Ok(receipt)
+    }
+}
+
+/// Reads a stream to its end.
+fn drain(stream: &mut dyn std::io::Read) -> Result<()> {
+    match std::io::copy(stream, &mut std::io::sink()) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let carried = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+            Err(carried.cloned().unwrap_or_else(|| Error::io("read the input", &error)))
+        }
+    }
+}
+
+/// A key that a load has to itself.
+struct Claimed {
+    key: String,
+    fingerprint: Box<dyn FnOnce() -> String + Send>,
+    held: Held,
+}
+
+/// What a load goes by, besides what was asked for.
+struct Taking {
+    snapshot: Arc<Snapshot>,
+    dataset: Arc<Dataset>,
+    path: &'static str,
+    whole: bool,
+    claimed: Option<Claimed>,
 }
 
 /// The columns that a source may fill.
@@ -220,13 +383,19 @@ struct Loader<'a> {
     rejects: Run,
     refused: Vec<RejectedRow>,
     max_rejects: Option<u64>,
-    report: LoadReport,
+    receipt: Receipt,
     started_at: i64,
-    /// Told of each row that was read, taken or not.
-    progress: Progress,
+    /// Told of each row that was read, taken or not, if somebody may watch.
+    progress: Option<Progress>,
 }
 
 impl Loader<'_> {
+    fn advance(&self, rows: u64) {
+        if let Some(progress) = &self.progress {
+            progress.advance(rows);
+        }
+    }
+
     /// The batch with all declared columns, nulls where the source has none.
     fn widen(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let columns = self.positions.iter().zip(self.declared.fields());
@@ -245,7 +414,7 @@ impl Loader<'_> {
         };
         let rows = batch.num_rows();
         let batch = events.fresh(batch, at, self.changed.as_ref(), &mut self.new_ids)?;
-        self.report.duplicates += (rows - batch.num_rows()) as u64;
+        self.receipt.report.duplicates += (rows - batch.num_rows()) as u64;
         Ok(batch)
     }
 
@@ -253,19 +422,22 @@ impl Loader<'_> {
         if self.refused.is_empty() {
             return Ok(());
         }
-        let (id, name) = (self.report.ingest_id, &self.dataset.name);
+        let (id, name) = (self.receipt.report.ingest_id, &self.dataset.name);
         let batch = rejects_batch(id, name, self.started_at, &self.refused)?;
         self.refused.clear();
         self.rejects.push(&batch)
     }
 
     fn refuse(&mut self, row: RejectedRow) -> Result<()> {
-        self.report.rejected += 1;
-        if self.max_rejects.is_some_and(|max| self.report.rejected > max) {
+        self.receipt.report.rejected += 1;
+        if self.max_rejects.is_some_and(|max| self.receipt.report.rejected > max) {
             let message = format!("more than {} rows were rejected", self.max_rejects.unwrap_or(0));
             return Err(Error::new(SqlState::CHECK_VIOLATION, message)
                 .detail(format!("{}, line {}: {}", row.source, row.line, row.message))
                 .hint("nothing was loaded; repair the source or raise max_rejects"));
+        }
+        if self.receipt.refused.len() < RECEIPT_REJECTS_MAX {
+            self.receipt.refused.push(row.clone());
         }
         self.refused.push(row);
         if self.refused.len() >= REJECTS_BATCH { self.flush_refused() } else { Ok(()) }
@@ -274,7 +446,7 @@ impl Loader<'_> {
 
 impl Sink for Loader<'_> {
     fn rows(&mut self, rows: Rows<'_>) -> Result<()> {
-        self.progress.advance(rows.batch.num_rows() as u64);
+        self.advance(rows.batch.num_rows() as u64);
         let taken = self.intake.take(&self.widen(&rows.batch)?)?;
         for (row, code, message) in taken.refused {
             self.refuse(RejectedRow {
@@ -286,12 +458,12 @@ impl Sink for Loader<'_> {
             })?;
         }
         let batch = self.skip_duplicates(taken.batch)?;
-        self.report.accepted += batch.num_rows() as u64;
+        self.receipt.report.accepted += batch.num_rows() as u64;
         self.rows.push(&batch)
     }
 
     fn reject(&mut self, reject: Reject) -> Result<()> {
-        self.progress.advance(1);
+        self.advance(1);
         self.refuse(RejectedRow {
             source: self.source.clone(),
             line: reject.line,
@@ -302,8 +474,8 @@ impl Sink for Loader<'_> {
     }
 
     fn notice(&mut self, message: String) {
-        if !self.report.notices.contains(&message) {
-            self.report.notices.push(message);
+        if !self.receipt.report.notices.contains(&message) {
+            self.receipt.report.notices.push(message);
         }
     }
 }
@@ -315,18 +487,21 @@ struct Run {
     schema: SchemaRef,
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
+    /// So many rows go into a segment rather than stay in memory.
+    spill_rows: usize,
     writer: Option<(SegmentWriter, usize)>,
     written: Vec<FileReference>,
 }
 
 impl Run {
-    fn new(files: &Arc<Files>, dataset: u32, schema: SchemaRef) -> Self {
+    fn new(files: &Arc<Files>, dataset: u32, schema: SchemaRef, spill_rows: usize) -> Self {
         Self {
             files: Arc::clone(files),
             dataset,
             schema,
             waiting: Vec::new(),
             waiting_rows: 0,
+            spill_rows,
             writer: None,
             written: Vec::new(),
         }
@@ -338,7 +513,7 @@ impl Run {
         }
         self.waiting_rows += batch.num_rows();
         self.waiting.push(batch.clone());
-        if self.waiting_rows >= SEGMENT_ROWS_MIN { self.spill() } else { Ok(()) }
+        if self.waiting_rows >= self.spill_rows { self.spill() } else { Ok(()) }
     }
 
     fn spill(&mut self) -> Result<()> {
@@ -453,6 +628,10 @@ impl dyn Accept + '_ {
         let part = PendingPart { dataset: dataset.id, rows: PartRows::Batch(taken.batch) };
         let (parts, ingest, new_ids) = (vec![part], None, HashSet::new());
         let catalog_version = snapshot.catalog().version;
-        self.accept_rows(Pending { dataset, catalog_version, parts, ingest, new_ids })
+        let (name, offered) = (dataset.name.clone(), batch.num_rows() as u64);
+        let accepted =
+            self.accept_rows(Pending { dataset, catalog_version, parts, ingest, new_ids })?;
+        self.database().metrics().count_rows(&name, "insert", [accepted, 0, offered - accepted]);
+        Ok(accepted)
     }
 }

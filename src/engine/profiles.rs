@@ -28,6 +28,7 @@ use crate::engine::touched::{Touched, TouchedLog};
 use crate::env::threads::parallel_map;
 use crate::error::{Error, Result};
 use crate::merge::plan::MergePlan;
+use crate::metrics::KindLabel;
 use crate::model::policy::{MergePolicy, QueryColumn, Stitch};
 use crate::storage::part::time_type;
 
@@ -325,6 +326,7 @@ impl Database {
     }
 
     fn build_all(&self, snapshot: &Arc<Snapshot>, shape: &Arc<Shape>) -> Result<ProfileView> {
+        self.metrics().view_updates.get_or_create(&KindLabel { kind: "build" }).inc();
         let watch = crate::env::clock::Stopwatch::start();
         let builder = build::Builder::new(snapshot, shape, self.policy_programs())?;
         let all = snapshot.state.people(shape.policy.stitch);
@@ -358,6 +360,7 @@ impl Database {
         if touched.is_empty() {
             return Ok(next);
         }
+        self.metrics().view_updates.get_or_create(&KindLabel { kind: "repair" }).inc();
         let moved = Arc::make_mut(&mut next.moved);
         for profile in touched {
             if let Some((chunk, row)) = view.find(*profile) {

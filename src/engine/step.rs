@@ -17,7 +17,7 @@ use crate::engine::operations::Progress;
 use crate::engine::state::{Change, State};
 use crate::engine::touched::Touched;
 use crate::engine::writer::{
-    Pending, PendingDelete, PendingPart, named, open_part, profiles_notice,
+    Pending, PendingDelete, PendingPart, named, open_part, profiles_notice, rows_for,
 };
 use crate::error::{Error, Result, SqlState};
 use crate::graph::changes::{ProfileChange, changes};
@@ -194,8 +194,10 @@ impl Stage<'_> {
             return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
                 .hint("nothing was accepted; try again"));
         }
+        let offered = rows_for(&pending.parts, dataset.id);
         let (mut parts, added) = self.fresh_parts(pending.parts, dataset, pending.new_ids)?;
-        if let Some(ingest) = pending.ingest {
+        if let Some(mut ingest) = pending.ingest {
+            ingest.skip(offered - rows_for(&parts, dataset.id));
             self.state.next_ingest_id = self.state.next_ingest_id.max(ingest.ingest_id + 1);
             let batch = ingest_batch(&Ingest { finished_at: self.committed_at, ..ingest })?;
             parts.push(PendingPart { dataset: INGESTS, rows: PartRows::Batch(batch) });

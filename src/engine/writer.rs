@@ -22,8 +22,10 @@ use crate::engine::state::{State, concat};
 use crate::engine::step::{EventChanges, Stage, Step};
 use crate::engine::touched::Touched;
 use crate::engine::transaction::PendingTransaction;
+use crate::env::clock::{Clock, RealClock, Stopwatch};
 use crate::error::{Error, Result};
 use crate::graph::changes::{ChangeKind, ProfileChange};
+use crate::metrics::level;
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
 use crate::storage::manifest::{Manifest, SegmentEntry};
@@ -177,9 +179,18 @@ impl Writer {
                 Request::Close(reply) => close = Some(reply),
             }
         }
+        let watch = Stopwatch::start();
         let synced = self.store.sync();
+        if !answers.is_empty() {
+            let metrics = &self.shared.metrics;
+            let log_bytes = self.store.log_bytes();
+            metrics.note_sync(answers.len(), watch.seconds(), synced.is_ok(), log_bytes);
+        }
         match &synced {
-            Ok(()) => self.publish(touched),
+            Ok(()) => {
+                self.shared.metrics.commits.inc_by(answers.len() as u64);
+                self.publish(touched);
+            }
             Err(error) => {
                 tracing::error!(%error, "writing the log failed; the store is read-only from now on");
                 self.state = before.0;
@@ -205,6 +216,8 @@ impl Writer {
         let dictionary = Arc::clone(&self.shared.dictionary);
         let snapshot = Arc::new(Snapshot { state: self.state.clone(), dictionary, views: None });
         *self.shared.snapshot.write() = snapshot;
+        // The machine's time: those who watch compare it with theirs.
+        self.shared.metrics.note_published(RealClock.now_micros());
     }
 
     /// Adds a step that was applied to the log; notes what it changed outside of the state.
@@ -312,7 +325,10 @@ impl Writer {
         let log_bytes = self.store.log_bytes();
         let operation =
             self.shared.operations.begin("flush", None, Some(dataset_count), "datasets");
+        let watch = Stopwatch::start();
         let flushed = self.try_flush(operation.progress());
+        self.shared.metrics.note_flush(watch.seconds(), flushed.is_ok());
+        self.shared.metrics.log_bytes.set(level(self.store.log_bytes()));
         operation.conclude(&flushed, |()| Some(format!("{log_bytes} bytes of log")));
         flushed
     }
@@ -434,6 +450,15 @@ pub(super) fn segment_entry(part: &Part) -> Result<SegmentEntry> {
         file: segment.file().clone(),
         deletions: part.deletions().and_then(|it| it.file().cloned()),
     })
+}
+
+/// How many rows of a dataset these are.
+pub(super) fn rows_for(parts: &[PendingPart], dataset: u32) -> u64 {
+    let count = |part: &PendingPart| match &part.rows {
+        PartRows::Batch(batch) => batch.num_rows() as u64,
+        PartRows::Segment(file) => file.row_count,
+    };
+    parts.iter().filter(|part| part.dataset == dataset).map(count).sum()
 }
 
 /// Paths of the segments that a record brings.

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod disk;
 pub mod memory_disk;
 pub mod objects;
+pub mod process;
 pub mod random;
 pub mod real_disk;
 pub mod threads;

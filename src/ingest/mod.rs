@@ -12,6 +12,7 @@
 //! [`Input`] and the columns to fill, and decides what becomes of rows and rejects. Memory is a
 //! batch and a record, whatever the size of the file.
 
+mod arrow_ipc;
 mod builder;
 mod coerce;
 mod columns;
@@ -19,6 +20,7 @@ mod csv;
 mod delimited;
 pub(crate) mod fault;
 pub(crate) mod json;
+mod json_array;
 mod list;
 mod ndjson;
 mod number;
@@ -85,6 +87,12 @@ impl Target {
     }
 }
 
+/// The most bytes of one message of an Arrow stream: it is held whole, and tells its length itself.
+pub const ARROW_MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// The most bytes that one message of an Arrow stream may unpack to.
+pub const ARROW_UNPACKED_BYTES_MAX: u64 = 256 << 20;
+
 /// How to read a file; what is `None` is as the format has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -141,8 +149,14 @@ pub trait Format: Send + Sync {
 }
 
 /// All formats.
-pub static ALL: &[&dyn Format] =
-    &[&parquet::Parquet, &csv::Csv, &ndjson::NewlineDelimitedJson, &text::Text];
+pub static ALL: &[&dyn Format] = &[
+    &parquet::Parquet,
+    &csv::Csv,
+    &json_array::JsonArray,
+    &ndjson::NewlineDelimitedJson,
+    &text::Text,
+    &arrow_ipc::ArrowIpc,
+];
 
 /// The format of that name (or extension), in any case.
 ///
@@ -192,7 +206,7 @@ pub trait Sink {
 pub struct Rows<'a> {
     /// The rows, in the target's schema.
     pub batch: RecordBatch,
-    /// For each row the 1-based line of the file where it starts; its number, for Parquet.
+    /// For each row the 1-based line of the file where it starts; its number, for formats without lines.
     pub lines: &'a [u64],
     /// The original text of a row of this batch, cut to [`RAW_BYTES_MAX`]; as JSON, for Parquet.
     pub raw: &'a dyn Fn(usize) -> String,
@@ -201,7 +215,7 @@ pub struct Rows<'a> {
 /// A refused row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// The 1-based line of the file where it starts; its number, for Parquet.
+    /// The 1-based line of the file where it starts; its number, for formats without lines.
     pub line: u64,
     /// SQLSTATE.
     pub code: &'static str,

@@ -29,7 +29,7 @@ impl Format for NewlineDelimitedJson {
     }
 
     fn extensions(&self) -> &'static [&'static str] {
-        &["ndjson", "jsonl", "json"]
+        &["ndjson", "jsonl"]
     }
 
     fn doc(&self) -> &'static str {
@@ -43,31 +43,74 @@ impl Format for NewlineDelimitedJson {
         options: &Options,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let mut lines =
-            Lines { source: Source::open(input)?, number: 0, done: 0, head: Vec::new() };
-        let mut keys = Keys::new(target);
-        let mut rows = RowBuilder::new(target, options);
-        while let Some(line) = lines.next()? {
-            if line.bytes.trim_ascii().is_empty() {
-                continue;
-            }
-            match line.text().and_then(|text| keys.values(text)) {
-                Ok(values) => {
-                    rows.row(line.number, line.bytes, sink, |column, builder| {
-                        match values[column] {
-                            Some(value) => builder.append_json(value.json),
-                            None => {
-                                builder.append_null();
-                                Ok(())
-                            }
-                        }
-                    })?;
-                }
-                Err(fault) => reject(line.number, fault, line.bytes, sink)?,
-            }
+        lines(Source::open(input)?, target, options, sink)
+    }
+}
+
+/// Reads the rest of a source, a row a line.
+///
+/// # Errors
+/// As [`Format::read`].
+pub(crate) fn lines(
+    source: Source,
+    target: &Target,
+    options: &Options,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    let mut lines = Lines { source, number: 0, done: 0, head: Vec::new() };
+    let mut objects = Objects::new(target, options);
+    while let Some(line) = lines.next()? {
+        if line.bytes.trim_ascii().is_empty() {
+            continue;
         }
-        rows.finish(sink)?;
-        keys.tell(target, sink)
+        objects.take(line.number, line.bytes, line.text(), sink)?;
+    }
+    objects.finish(target, sink)
+}
+
+/// Objects on their way into rows.
+pub(crate) struct Objects<'t> {
+    keys: Keys<'t>,
+    rows: RowBuilder<'t>,
+}
+
+impl<'t> Objects<'t> {
+    pub(crate) fn new(target: &'t Target, options: &Options) -> Self {
+        Self { keys: Keys::new(target), rows: RowBuilder::new(target, options) }
+    }
+
+    /// Takes one record: its bytes, and the text that they are, if they are one.
+    ///
+    /// # Errors
+    /// What the sink fails with.
+    pub(crate) fn take(
+        &mut self,
+        number: u64,
+        bytes: &[u8],
+        text: std::result::Result<&str, Fault>,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        match text.and_then(|text| self.keys.values(text)) {
+            Ok(values) => {
+                self.rows.row(number, bytes, sink, |column, builder| match values[column] {
+                    Some(value) => builder.append_json(value.json),
+                    None => {
+                        builder.append_null();
+                        Ok(())
+                    }
+                })
+            }
+            Err(fault) => reject(number, fault, bytes, sink),
+        }
+    }
+
+    /// Gives the last rows, and says which keys and columns found no counterpart.
+    ///
+    /// # Errors
+    /// What the sink fails with; `42703` if no key is a column.
+    pub(crate) fn finish(mut self, target: &Target, sink: &mut dyn Sink) -> Result<()> {
+        self.rows.finish(sink)?;
+        self.keys.tell(target, sink)
     }
 }
 

@@ -119,11 +119,11 @@ fn batch_rows(metadata: &ParquetMetaData, wanted: usize) -> usize {
 }
 
 /// How the file's columns fill the target's.
-struct Columns<'a> {
+pub(crate) struct Columns<'a> {
     target: &'a Target,
     schema: SchemaRef,
     /// The file's columns that are read, in its order.
-    roots: Vec<usize>,
+    pub(crate) roots: Vec<usize>,
     /// For each column of the target where in `roots` its source is.
     sources: Vec<Option<usize>>,
     /// Which of `roots` hold UUIDs, which Arrow sees as 16 bytes of anything.
@@ -136,18 +136,31 @@ impl<'a> Columns<'a> {
         target: &'a Target,
         sink: &mut dyn Sink,
     ) -> Result<Self> {
-        let fields = builder.schema().fields();
+        let types = builder.parquet_schema().root_schema().get_fields();
+        let is_uuid = |root: usize| {
+            types[root].get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid)
+        };
+        Self::of_schema(builder.schema(), target, &is_uuid, sink)
+    }
+
+    /// The same for any schema, with what tells UUIDs from other bytes.
+    ///
+    /// # Errors
+    /// `42703`, `42701` and `42702` for the names, `42804` if a column can never fit.
+    pub(crate) fn of_schema(
+        schema: &SchemaRef,
+        target: &'a Target,
+        is_uuid: &dyn Fn(usize) -> bool,
+        sink: &mut dyn Sink,
+    ) -> Result<Self> {
+        let fields = schema.fields();
         let names: Vec<_> = fields.iter().map(|field| field.name().clone()).collect();
         let matched = match_columns(&names, target, sink)?;
         let mut roots: Vec<_> = matched.iter().flatten().copied().collect();
         roots.sort_unstable();
         let place = |root: usize| roots.iter().position(|other| *other == root);
         let sources: Vec<_> = matched.iter().map(|root| root.and_then(place)).collect();
-        let types = builder.parquet_schema().root_schema().get_fields();
-        let is_uuid = |root: &usize| {
-            types[*root].get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid)
-        };
-        let uuids = roots.iter().map(is_uuid).collect();
+        let uuids = roots.iter().map(|root| is_uuid(*root)).collect();
         let columns = Self { target, schema: target.schema(), roots, sources, uuids };
         for (at, root) in columns.sources.iter().enumerate() {
             // Types that can never fit are told before any row is read.
@@ -175,7 +188,15 @@ impl<'a> Columns<'a> {
     }
 
     /// Coerces a batch; gives its good rows and its rejects to the sink.
-    fn give(&self, batch: &RecordBatch, first_line: u64, sink: &mut dyn Sink) -> Result<()> {
+    ///
+    /// # Errors
+    /// What the sink fails with.
+    pub(crate) fn give(
+        &self,
+        batch: &RecordBatch,
+        first_line: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
         let mut faults: Vec<Option<Fault>> = vec![None; batch.num_rows()];
         let mut arrays = Vec::with_capacity(self.sources.len());
         for (at, source) in self.sources.iter().enumerate() {

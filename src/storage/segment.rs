@@ -7,7 +7,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -132,7 +132,11 @@ impl Write for DiskWriter {
 
 /// Decoded columns of row groups, kept up to a budget of bytes.
 #[derive(Debug)]
-pub struct ColumnCache(quick_cache::sync::Cache<(u64, u32, u32), ArrayRef, ByArrayBytes>);
+pub struct ColumnCache(
+    quick_cache::sync::Cache<(u64, u32, u32), ArrayRef, ByArrayBytes>,
+    /// How often a column was there, and how often not.
+    [AtomicU64; 2],
+);
 
 #[derive(Clone, Debug)]
 struct ByArrayBytes;
@@ -147,12 +151,23 @@ impl ColumnCache {
     /// A cache of so many bytes.
     pub fn new(byte_budget: u64) -> Self {
         let items = (byte_budget / (ROW_GROUP_ROWS as u64 * 8)).max(16) as usize;
-        Self(quick_cache::sync::Cache::with_weighter(items, byte_budget, ByArrayBytes))
+        let cache = quick_cache::sync::Cache::with_weighter(items, byte_budget, ByArrayBytes);
+        Self(cache, Default::default())
     }
 
     /// Bytes held.
     pub fn byte_count(&self) -> u64 {
         self.0.weight()
+    }
+
+    /// How often a column was there, and how often not.
+    pub fn uses(&self) -> (u64, u64) {
+        let [hits, misses] = &self.1;
+        (hits.load(Ordering::Relaxed), misses.load(Ordering::Relaxed))
+    }
+
+    fn note_use(&self, hit: bool) {
+        self.1[usize::from(!hit)].fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -258,7 +273,9 @@ impl Segment {
     pub fn column(&self, group: usize, name: &str) -> Result<Option<ArrayRef>> {
         let Ok(column) = self.metadata.schema().index_of(name) else { return Ok(None) };
         let key = (self.number, group as u32, column as u32);
-        if let Some(array) = self.cache.0.get(&key) {
+        let cached = self.cache.0.get(&key);
+        self.cache.note_use(cached.is_some());
+        if let Some(array) = cached {
             return Ok(Some(array));
         }
         let array = self.read(group, column)?;

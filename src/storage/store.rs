@@ -53,6 +53,16 @@ impl Files {
         self.disk.refusal()
     }
 
+    /// Bytes of decoded columns held.
+    pub fn cached_bytes(&self) -> u64 {
+        self.cache.byte_count()
+    }
+
+    /// How often a column was in the cache, and how often not.
+    pub fn cache_uses(&self) -> (u64, u64) {
+        self.cache.uses()
+    }
+
     /// Starts a file of derived state.
     pub fn create_derived(&self) -> Result<DerivedWriter> {
         DerivedWriter::create(&self.disk)

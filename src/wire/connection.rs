@@ -28,7 +28,10 @@ pub(crate) struct Connection<S> {
     pub(crate) session: Session,
     pub(crate) portals: Portals,
     pub(crate) last_columns: LastColumns,
+    /// Ends it when it waits for its client.
     shutdown: watch::Receiver<bool>,
+    /// Ends a statement that runs.
+    cut: watch::Receiver<bool>,
     /// Whether requests are skipped up to the next Sync.
     skipping: bool,
 }
@@ -39,9 +42,11 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
         outgoing: Outgoing<S>,
         session: Session,
         shutdown: watch::Receiver<bool>,
+        cut: watch::Receiver<bool>,
     ) -> Self {
         let (portals, last_columns) = (Portals::default(), LastColumns::default());
-        Self { incoming, outgoing, session, portals, last_columns, shutdown, skipping: false }
+        let skipping = false;
+        Self { incoming, outgoing, session, portals, last_columns, shutdown, cut, skipping }
     }
 
     /// Serves the client until it leaves or must.
@@ -179,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
     pub(crate) fn watch(&self, sql: &str) -> Vigil {
         let statement = self.session.begin_statement(sql);
         let limit = self.session.limit("statement_timeout");
-        Vigil::new(statement, self.shutdown.clone(), limit)
+        Vigil::new(statement, self.cut.clone(), limit)
     }
 
     /// Tells the client what it should know besides.

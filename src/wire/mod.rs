@@ -29,4 +29,4 @@ mod socket;
 mod startup;
 mod vigil;
 
-pub use crate::wire::serve::serve;
+pub use crate::wire::serve::{serve, serve_gracefully};

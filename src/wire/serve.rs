@@ -41,6 +41,21 @@ pub async fn serve(
     connections_max: usize,
     shutdown: watch::Receiver<bool>,
 ) -> Result<()> {
+    let cut = shutdown.clone();
+    serve_gracefully(listener, server, connections_max, shutdown, cut).await
+}
+
+/// As [`serve`], but statements that run when `shutdown` turns true may go on until `cut` does.
+///
+/// # Errors
+/// As there.
+pub async fn serve_gracefully(
+    listener: TcpListener,
+    server: Arc<Server>,
+    connections_max: usize,
+    shutdown: watch::Receiver<bool>,
+    mut cut: watch::Receiver<bool>,
+) -> Result<()> {
     let sessions = Arc::new(Semaphore::new(connections_max));
     let sockets = Arc::new(Semaphore::new(connections_max.saturating_add(STARTING_MAX)));
     let mut stop = shutdown.clone();
@@ -60,6 +75,7 @@ pub async fn serve(
             server: Arc::clone(&server),
             sessions: Arc::clone(&sessions),
             shutdown: shutdown.clone(),
+            cut: cut.clone(),
             client: Some(client),
         };
         connections.spawn(async move {
@@ -68,8 +84,15 @@ pub async fn serve(
         });
     }
     drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
-    if timeout(SHUTDOWN_MAX, all).await.is_err() {
+    let ended = {
+        let all = async { while connections.join_next().await.is_some() {} };
+        let mut all = std::pin::pin!(all);
+        tokio::select! {
+            () = &mut all => true,
+            () = stopped(&mut cut) => timeout(SHUTDOWN_MAX, all).await.is_ok(),
+        }
+    };
+    if !ended {
         tracing::warn!("connections did not end in time and are cut off");
     }
     connections.shutdown().await;
@@ -96,6 +119,8 @@ pub(crate) struct Guest {
     /// One permit a session.
     pub(crate) sessions: Arc<Semaphore>,
     pub(crate) shutdown: watch::Receiver<bool>,
+    /// Ends statements that still run.
+    pub(crate) cut: watch::Receiver<bool>,
     /// Where it comes from.
     pub(crate) client: Option<SocketAddr>,
 }
@@ -128,7 +153,8 @@ impl Guest {
             Ok(session) => session,
             Err(error) => return refuse(&mut outgoing, &error).await,
         };
-        Connection::new(incoming, outgoing, session, self.shutdown.clone()).run().await;
+        let Self { shutdown, cut, .. } = self;
+        Connection::new(incoming, outgoing, session, shutdown, cut).run().await;
     }
 
     fn session<S: AsyncWrite>(

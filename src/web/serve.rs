@@ -1,0 +1,127 @@
+//! The listener: connections up to a limit, and an end that lets requests finish.
+
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::sleep;
+
+use crate::error::{Error, Result};
+use crate::web::door::Web;
+use crate::web::routes::router;
+
+/// Connections at a time; others wait in the system's queue.
+pub const CONNECTIONS_MAX: usize = 1_024;
+
+/// How long to wait when the system has no socket left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves requests until `shutdown` turns true, and then those that were begun, until `cut` does.
+///
+/// # Errors
+/// `58030` if the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    web: Web,
+    mut shutdown: watch::Receiver<bool>,
+    mut cut: watch::Receiver<bool>,
+) -> Result<()> {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let door = Door { listener, permits };
+    let stop = async move { turned(&mut shutdown).await };
+    let serving = axum::serve(door, router(&web)).with_graceful_shutdown(stop);
+    tokio::select! {
+        ended = serving.into_future() => ended.map_err(|error| Error::io("serve HTTP", &error)),
+        () = turned(&mut cut) => {
+            tracing::warn!("HTTP requests did not end in time and are cut off");
+            Ok(())
+        }
+    }
+}
+
+/// Waits until a switch is on; for ever if nobody is left to turn it.
+async fn turned(switch: &mut watch::Receiver<bool>) {
+    if switch.wait_for(|on| *on).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// A listener that lets so many in.
+struct Door {
+    listener: TcpListener,
+    permits: Arc<Semaphore>,
+}
+
+impl Listener for Door {
+    type Io = Guest;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Guest, SocketAddr) {
+        loop {
+            let permit = Arc::clone(&self.permits).acquire_owned().await;
+            let permit = permit.expect("nobody closes the semaphore");
+            match self.listener.accept().await {
+                Ok((stream, client)) => {
+                    // Answers are sent when they are complete; waiting for more would only delay them.
+                    let _ = stream.set_nodelay(true);
+                    return (Guest { stream, _permit: permit }, client);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept an HTTP connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A connection, counted as long as it is open.
+struct Guest {
+    stream: TcpStream,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Guest {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Guest {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
