@@ -9,6 +9,7 @@ pub mod clock;
 pub mod disk;
 pub mod memory_disk;
 pub mod process;
+pub mod progress;
 pub mod random;
 pub mod real_disk;
 pub mod threads;
