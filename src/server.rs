@@ -9,6 +9,7 @@ mod console;
 mod http;
 mod logging;
 mod sample;
+mod terminal;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -23,10 +24,12 @@ use tokio::sync::watch;
 use crate::config::{Command, Config};
 use crate::demo::Company;
 use crate::engine::{Database, Options};
+use crate::env::progress::Progress;
 use crate::error::{Error, Result};
 use crate::query::session::{Server, Settings};
 use crate::server::http::Http;
 use crate::server::sample::TemporaryFolder;
+use crate::server::terminal::Shown;
 
 pub use crate::server::logging::start_logging;
 
@@ -47,7 +50,7 @@ pub fn run(command: &Command, config: &Config) -> Result<()> {
         Command::WriteDemo { company, directory } => sample::write(*company, directory),
         Command::Sql { statement } => sql(config, statement.as_deref()),
         Command::Ingest { dataset, files } => {
-            let database = open(config)?;
+            let database = open(config, &Progress::default())?;
             let each = |path: &std::path::PathBuf| console::ingest(&database, dataset, path);
             let loaded = files.iter().try_for_each(each);
             loaded.and(database.close())
@@ -56,9 +59,13 @@ pub fn run(command: &Command, config: &Config) -> Result<()> {
 }
 
 /// Opens the store. Half of the memory is for what the engine caches, half for queries.
-fn open(config: &Config) -> Result<Arc<Database>> {
+/// It may take a while; `progress` tells how far it is, and the terminal shows it.
+fn open(config: &Config, progress: &Progress) -> Result<Arc<Database>> {
     let cache_bytes = config.memory_limit_bytes / 2;
-    crate::query::open(Options { cache_bytes, ..Options::at(config.data.as_ref())? })
+    let shown = progress.clone();
+    let _shown = Shown::begin(move || shown.standing());
+    let progress = progress.clone();
+    crate::query::open(Options { cache_bytes, progress, ..Options::at(config.data.as_ref())? })
 }
 
 fn sessions(database: &Arc<Database>, config: &Config) -> Arc<Server> {
@@ -82,7 +89,7 @@ fn runtime() -> Result<Runtime> {
 /// Runs statements without a server.
 fn sql(config: &Config, statement: Option<&str>) -> Result<()> {
     let text = statement.map_or_else(console::standard_input, |text| Ok(text.to_owned()))?;
-    let database = open(config)?;
+    let database = open(config, &Progress::default())?;
     let session = sessions(&database, config).session(USER, USER, &[])?;
     let ran = runtime()?.block_on(console::run(&session, &text));
     drop(session);
@@ -138,7 +145,10 @@ impl Running {
         let switches = [watch::Sender::new(false), watch::Sender::new(false)];
         let http =
             Http::start(&runtime, config, switches.each_ref().map(watch::Sender::subscribe))?;
-        let database = open(config)?;
+        let progress = Progress::default();
+        let told = progress.clone();
+        http.web.tell_start(move || format!("the store is being opened: {}", told.standing()));
+        let database = open(config, &progress)?;
         let server = sessions(&database, config);
         Ok(Self { runtime, listener, http, signals, switches, database, server })
     }

@@ -134,7 +134,7 @@ pub(crate) const ALL: &[Setting] = &[
         key: "http_token_file",
         flag: "http-token-file",
         value: "FILE",
-        doc: "File of the tokens that HTTP clients must bear, one a line; without any all are let in",
+        doc: "Tokens that HTTP clients must bear, one a line; also in SELFSAME_HTTP_TOKENS; without any all are let in",
         subcommands: &[Serve, Demo],
         list: false,
     },
@@ -229,7 +229,7 @@ fn arguments(of: Subcommand) -> Vec<Arg> {
             Arg::new(DATASET).value_name("DATASET").help("Where the rows go").required(true),
             Arg::new(FILES)
                 .value_name("FILE")
-                .help("Parquet, CSV or NDJSON, also .gz and .zst")
+                .help("Parquet, CSV, JSON, NDJSON or Arrow, also .gz and .zst")
                 .value_parser(value_parser!(PathBuf))
                 .action(ArgAction::Append)
                 .num_args(1..)

@@ -104,6 +104,33 @@ fn flags_beat_the_environment_and_that_beats_the_file() {
 }
 
 #[test]
+fn http_is_asked_for_or_not() {
+    let check = |line: &str, toml: &str, expected: &str| {
+        let (_, config) = run(line, Some(("selfsame.toml", toml)));
+        let tokens = config.http_tokens.as_ref().map(|tokens| tokens.0.clone());
+        let text = format!(
+            "{:?} {:?} {tokens:?} {:?} {:?}",
+            config.http, config.http_token_file, config.shutdown_grace, config.log_format
+        );
+        assert_eq!(text, expected, "{line}");
+        assert!(!format!("{config:?}").contains("secret"));
+    };
+    check("serve", "", "IfFree(127.0.0.1:8442) None None 10s Text");
+    check("serve --http-listen off", "http_listen = '[::1]:1'", "Off None None 10s Text");
+    check(
+        "SELFSAME_HTTP_TOKENS=secret,secret demo --http-token-file f --shutdown-grace 0",
+        "http_listen = '[::1]:1'\nlog_format = 'json'",
+        r#"At([::1]:1) Some("f") Some("secret,secret") 0ns Json"#,
+    );
+    check(
+        "serve",
+        "http_tokens = 'secret'",
+        r#"IfFree(127.0.0.1:8442) None Some("secret") 10s Text"#,
+    );
+    check_error("serve --http-tokens x", "", "42601 unexpected argument '--http-tokens' found");
+}
+
+#[test]
 fn empty_and_foreign_variables_say_nothing() {
     let line = "SELFSAME_LISTEN= SELFSAME_CONFIG= SELFSAME_SERVICE_PORT=80 serve";
     check(line, "", &format!("Serve {DEFAULTS}"));
@@ -154,6 +181,10 @@ fn wrong_values_name_their_place() {
         ("demo --people 100000001", "", "22023 invalid value \"100000001\" for --people: it is no whole number from 1 to 100000000".into()),
         ("demo --seed -1", "", "42601 unexpected argument '-1' found".into()),
         ("serve --data s3://b/x", "", "0A000 invalid value \"s3://b/x\" for --data: stores in object storage are not supported yet".into()),
+        ("serve --http-listen 0.0.0.0:80", "", format!("0A000 invalid value \"0.0.0.0:80\" for --http-listen: {not_local}")),
+        ("serve --http-token-file=", "", "22023 invalid value \"\" for --http-token-file: a path is not empty".into()),
+        ("serve --shutdown-grace 86401", "", "22023 invalid value \"86401\" for --shutdown-grace: it is no whole number from 0 to 86400".into()),
+        ("serve --log-format xml", "", "22023 invalid value \"xml\" for --log-format: it is no format of log lines".into()),
         ("serve --log a=b=c", "", "22023 invalid value \"a=b=c\" for --log: it is no filter of log lines".into()),
         ("serve", "copy_directories = ['']", "22023 invalid value \"\" for \"copy_directories\" in selfsame.toml: a path is not empty".into()),
         ("serve", "data = ''", "22023 invalid value \"\" for \"data\" in selfsame.toml: a path is not empty".into()),
@@ -212,6 +243,12 @@ fn help_tells_every_setting() {
     let help = printed("demo --help");
     for item in setting::ALL {
         assert_eq!(item.flag, item.key.replace('_', "-"));
+        if item.subcommands.is_empty() {
+            // A secret: its variable is told, and there is no flag.
+            assert!(help.contains(&setting::variable(item.key)), "{} in\n{help}", item.key);
+            assert!(!help.contains(&format!("--{}", item.flag)));
+            continue;
+        }
         for word in [format!("--{}", item.flag), setting::variable(item.key)] {
             assert!(help.contains(&word), "{word} in\n{help}");
         }

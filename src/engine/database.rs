@@ -28,6 +28,7 @@ use crate::engine::writer::{
 use crate::env::clock::{Clock, RealClock};
 use crate::env::disk::Disk;
 use crate::env::memory_disk::MemoryDisk;
+use crate::env::progress::Progress;
 use crate::env::real_disk::RealDisk;
 use crate::env::threads;
 use crate::error::{Error, Result, SqlState};
@@ -50,6 +51,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Bytes of decoded columns to keep.
     pub cache_bytes: u64,
+    /// Told how far opening is.
+    pub progress: Progress,
 }
 
 impl Options {
@@ -67,6 +70,7 @@ impl Options {
             disk: Arc::new(MemoryDisk::new()),
             clock: Arc::new(RealClock),
             cache_bytes: CACHE_BYTES_DEFAULT,
+            progress: Progress::default(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::engine::state::{Change, State, decided_rules_of};
 use crate::engine::step::event_ids_of;
 use crate::engine::writer::{Writer, logged_segments, open_part};
 use crate::env::clock::Stopwatch;
+use crate::env::progress::Progress;
 use crate::error::{Error, Result};
 use crate::graph::dictionary::Dictionary;
 use crate::graph::identity_graph::IdentityGraph;
@@ -49,11 +50,15 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
         logged_segments: BTreeSet::new(),
         saved: None,
     };
-    let restored = writer.load_manifest(&opened.manifest)?;
+    let progress = &options.progress;
+    let restored = writer.load_manifest(&opened.manifest, progress)?;
     let records = opened.records.len();
+    progress.begin("replaying the log", records as u64);
     for record in opened.records {
         writer.replay(record)?;
+        progress.advance(1);
     }
+    progress.begin("looking for what came last", 0);
     writer.finish_recovery(&restored)?;
     tracing::info!(
         segments = opened.manifest.segments.len(),
@@ -69,7 +74,7 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
 
 impl Writer {
     /// Gives what saved state it came from.
-    fn load_manifest(&mut self, manifest: &Manifest) -> Result<Restored> {
+    fn load_manifest(&mut self, manifest: &Manifest, progress: &Progress) -> Result<Restored> {
         if !manifest.catalog.is_null() {
             let catalog: Catalog =
                 serde_json::from_value(manifest.catalog.clone()).map_err(|error| {
@@ -83,20 +88,29 @@ impl Writer {
             self.state.catalog = Arc::new(catalog);
         }
         let shared = Arc::clone(&self.shared);
+        let identities = manifest.identities.iter().map(|file| file.row_count).sum();
+        progress.begin("reading identities", identities);
         for file in &manifest.identities {
             shared.files.read_identities(file, |number, namespace, value| {
                 shared.dictionary.restore(number, namespace, value)
             })?;
+            progress.advance(file.row_count);
         }
+        progress.begin("reading what was derived", 0);
         self.state.next_fragment_id = manifest.next_fragment_id.max(1);
         let restored = self.restore(manifest);
         let mut segments = manifest.segments.clone();
         segments.sort_by_key(|entry| entry.first_fragment_id);
         let mut change = Change::at_start();
-        for entry in segments.iter().filter(|entry| !restored.segments.contains(&entry.file.path)) {
+        segments.retain(|entry| !restored.segments.contains(&entry.file.path));
+        let rows = segments.iter().map(|entry| entry.file.row_count).sum();
+        progress.begin("deriving from rows", rows);
+        for entry in &segments {
             let part = self.stored_part(entry)?;
             self.state.apply(Arc::new(part), &mut change)?;
+            progress.advance(entry.file.row_count);
         }
+        progress.begin("deciding what is contested", 0);
         self.state.settle(&shared.dictionary, &mut change)?;
         self.state.order_parts();
         Ok(restored)

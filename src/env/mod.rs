@@ -10,6 +10,7 @@ pub mod disk;
 pub mod memory_disk;
 pub mod objects;
 pub mod process;
+pub mod progress;
 pub mod random;
 pub mod real_disk;
 pub mod threads;

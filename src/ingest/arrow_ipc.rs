@@ -149,7 +149,7 @@ impl Messages {
         let described = root_as_message(&header).map_err(damaged)?;
         let body_bytes = u64::try_from(described.bodyLength()).map_err(damaged)?;
         let body = self.exactly(bounded(body_bytes)?)?;
-        check_unpacked(&described, &body)?;
+        check_unpacked(&described, &body, ARROW_UNPACKED_BYTES_MAX, LZ4_BYTES_MAX)?;
         message.extend_from_slice(&header);
         message.extend_from_slice(&body);
         Ok(Some(message))
@@ -188,7 +188,12 @@ fn bounded(length: u64) -> Result<usize> {
 }
 
 /// Refuses a message whose buffers say that they unpack to more than there is room for.
-fn check_unpacked(message: &Message<'_>, body: &[u8]) -> Result<()> {
+fn check_unpacked(
+    message: &Message<'_>,
+    body: &[u8],
+    unpacked_max: u64,
+    lz4_max: usize,
+) -> Result<()> {
     let dictionary = || message.header_as_dictionary_batch().and_then(|batch| batch.data());
     let Some(batch) = message.header_as_record_batch().or_else(dictionary) else { return Ok(()) };
     let Some(compression) = batch.compression() else { return Ok(()) };
@@ -213,14 +218,64 @@ fn check_unpacked(message: &Message<'_>, body: &[u8]) -> Result<()> {
             lz4_bytes += packed.len();
         }
     }
-    if unpacked > ARROW_UNPACKED_BYTES_MAX || lz4_bytes > LZ4_BYTES_MAX {
+    if unpacked > unpacked_max || lz4_bytes > lz4_max {
         let message = format!(
-            "a message of an Arrow stream can unpack to at most {ARROW_UNPACKED_BYTES_MAX} bytes, \
-             and hold at most {LZ4_BYTES_MAX} bytes of LZ4"
+            "a message of an Arrow stream can unpack to at most {unpacked_max} bytes, \
+             and hold at most {lz4_max} bytes of LZ4"
         );
         return Err(
             Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message).hint("write smaller batches")
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, RecordBatch};
+    use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+    use arrow::ipc::{CompressionType, root_as_message};
+
+    use super::{ARROW_MESSAGE_BYTES_MAX, Messages, bounded, check_unpacked};
+
+    /// The second message of a stream of zeros, which packs well: its header and its body.
+    fn packed(compression: CompressionType) -> (Vec<u8>, Vec<u8>) {
+        let zeros = Int64Array::from(vec![0; 100_000]);
+        let batch = RecordBatch::try_from_iter([("a", Arc::new(zeros) as _)]).unwrap();
+        let options = IpcWriteOptions::default().try_with_compression(Some(compression)).unwrap();
+        let writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options);
+        let mut writer = writer.unwrap();
+        writer.write(&batch).unwrap();
+        let reader = Box::new(Cursor::new(writer.into_inner().unwrap()));
+        let mut messages = Messages { reader, ended: false };
+        messages.next().unwrap().unwrap();
+        let message = messages.next().unwrap().unwrap();
+        assert!(messages.next().unwrap().is_none());
+        let length = u32::from_le_bytes(message[4..8].try_into().unwrap()) as usize;
+        (message[8..8 + length].to_vec(), message[8 + length..].to_vec())
+    }
+
+    #[test]
+    fn buffers_that_unpack_to_too_much_are_refused() {
+        for compression in [CompressionType::ZSTD, CompressionType::LZ4_FRAME] {
+            let (header, body) = packed(compression);
+            assert!(body.len() < 100_000, "{compression:?} packs");
+            let message = root_as_message(&header).unwrap();
+            check_unpacked(&message, &body, 800_064, body.len()).unwrap();
+            let error = check_unpacked(&message, &body, 799_999, body.len()).unwrap_err();
+            assert_eq!(error.code().0, "54000");
+            let few = check_unpacked(&message, &body, 800_064, 100);
+            assert_eq!(few.is_err(), compression == CompressionType::LZ4_FRAME);
+        }
+    }
+
+    #[test]
+    fn messages_are_bounded() {
+        assert!(bounded(ARROW_MESSAGE_BYTES_MAX as u64).is_ok());
+        let error = bounded(ARROW_MESSAGE_BYTES_MAX as u64 + 1).unwrap_err();
+        assert_eq!(error.code().0, "54000");
+    }
 }

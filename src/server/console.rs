@@ -10,11 +10,14 @@ use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 
+use crate::engine::operations::{OperationRow, OperationState};
 use crate::engine::{Database, Load, LoadReport, Source};
 use crate::env::disk::open_for_reading;
+use crate::env::progress::Standing;
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::{Input, Options, format_of_path};
 use crate::query::session::{Output, Session};
+use crate::server::terminal::Shown;
 
 /// All of standard input.
 ///
@@ -78,7 +81,7 @@ fn say(line: &str) -> Result<()> {
 ///
 /// # Errors
 /// `22023` if the name does not tell the format, and those of [`Database::load`].
-pub(crate) fn ingest(database: &Database, dataset: &str, path: &Path) -> Result<()> {
+pub(crate) fn ingest(database: &Arc<Database>, dataset: &str, path: &Path) -> Result<()> {
     let name = path.display().to_string();
     let format = format_of_path(&name).ok_or_else(|| {
         let message = format!("the name of file \"{name}\" does not tell its format");
@@ -86,6 +89,8 @@ pub(crate) fn ingest(database: &Database, dataset: &str, path: &Path) -> Result<
             .hint("names end in .parquet, .csv or .ndjson, perhaps with .gz or .zst after it")
     })?;
     let input = Input::File(open_for_reading(path)?);
+    let watched = Arc::clone(database);
+    let shown = Shown::begin(move || rows_read(&watched));
     let report = database.load(Load {
         dataset: dataset.to_owned(),
         columns: None,
@@ -94,8 +99,16 @@ pub(crate) fn ingest(database: &Database, dataset: &str, path: &Path) -> Result<
         options: Options::default(),
         max_rejects: None,
     })?;
+    drop(shown);
     report.notices.iter().for_each(|notice| eprintln!("NOTICE:  {notice}"));
     say(&summary(&name, &report))
+}
+
+/// How far the load is that runs.
+fn rows_read(database: &Database) -> Standing {
+    let running = |row: &OperationRow| row.state == OperationState::Running && row.kind == "load";
+    let done = database.operations().rows().into_iter().find(running).map_or(0, |row| row.done);
+    Standing { step: "reading rows", done, total: 0 }
 }
 
 fn summary(name: &str, report: &LoadReport) -> String {

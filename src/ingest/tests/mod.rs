@@ -1,5 +1,6 @@
 //! Tests of the formats as the engine uses them: bytes and options in, rows and rejects out, as text.
 
+mod arrays;
 mod damaged;
 mod limits;
 mod parquet;
@@ -160,15 +161,16 @@ fn formats_are_found_by_name_and_path() {
     assert_eq!(of_path("crm/a.csv"), Some("csv"));
     assert_eq!(of_path("s3://b/x.y/*.PARQUET"), Some("parquet"));
     assert_eq!(of_path("a.jsonl.gz"), Some("ndjson"));
-    assert_eq!(of_path("a.json.zst"), Some("ndjson"));
+    assert_eq!(of_path("a.json.zst"), Some("json"));
+    assert_eq!(of_path("a.arrow"), Some("arrow"));
     assert_eq!(of_path("a.csv.zstd"), Some("csv"));
     assert_eq!(of_path("csv"), None);
     assert_eq!(of_path("a/.csv"), None);
     assert_eq!(of_path("a.xlsx"), None);
-    assert_eq!(format_named("JSON").map(|format| format.name()), Ok("ndjson"));
+    assert_eq!(format_named("JSON").map(|format| format.name()), Ok("json"));
     let error = format_named("xml").err().unwrap();
     assert_eq!(describe(&error), "error 22023: COPY format \"xml\" not recognized");
-    assert_eq!(error.get_hint(), Some("formats are parquet, csv, ndjson, text"));
+    assert_eq!(error.get_hint(), Some("formats are parquet, csv, json, ndjson, text, arrow"));
     let mut names: Vec<_> = ALL.iter().flat_map(|format| format.extensions()).collect();
     let count = names.len();
     names.sort_unstable();

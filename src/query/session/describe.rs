@@ -114,6 +114,7 @@ pub(super) struct Neighbours(pub(super) Weak<Inner>);
 impl Directory for Neighbours {
     fn sessions(&self) -> Vec<SessionRow> {
         let Some(session) = self.0.upgrade() else { return Vec::new() };
+        let now = session.server.clock.now_micros();
         let row = |info: SessionInfo| SessionRow {
             process_id: info.process_id,
             user: info.user,
@@ -121,6 +122,10 @@ impl Directory for Neighbours {
             state: info.state.to_owned(),
             query: info.statement,
             started_at: info.started_at_micros,
+            client_address: info.client.map(|client| client.to_string()),
+            statement_started_at: info.statement_started_at_micros,
+            state_changed_at: info.state_changed_at_micros,
+            now,
         };
         session.server.sessions().into_iter().map(row).collect()
     }

@@ -358,6 +358,12 @@ impl Session {
         };
         let now = self.inner.server.clock.now_micros();
         let mut info = self.inner.entry.info.lock();
+        if info.state == "active" {
+            let began = info.statement_started_at_micros.unwrap_or(now);
+            let metrics = self.inner.server.database.metrics();
+            metrics.statements.inc();
+            metrics.statement_seconds.observe((now - began).max(0) as f64 / 1e6);
+        }
         info.state_changed_at_micros = now;
         info.state = state;
     }

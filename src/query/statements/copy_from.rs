@@ -67,7 +67,7 @@ impl StatementParser for CopyFromParser {
         "COPY dataset [(column [, ...])] FROM 'path or pattern' | STDIN
     [[WITH] (option [value] [, ...])]
 where option is one of:
-    FORMAT csv | text | binary | parquet | ndjson
+    FORMAT csv | text | binary | parquet | json | ndjson | arrow
     HEADER [true | false | match]
     DELIMITER 'character'
     NULL 'text'

@@ -88,6 +88,14 @@ pub struct SessionRow {
     pub query: String,
     /// When it connected, in microseconds.
     pub started_at: i64,
+    /// Where its client is, if it came over the network.
+    pub client_address: Option<String>,
+    /// When its running or last statement began, in microseconds.
+    pub statement_started_at: Option<i64>,
+    /// When its state last changed, in microseconds.
+    pub state_changed_at: i64,
+    /// The time now, in microseconds.
+    pub now: i64,
 }
 
 /// A directory of a process that is no server.
