@@ -19,7 +19,10 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 
 mod copy;
+mod cursors;
+mod notifications;
 mod point;
+mod robustness;
 
 /// A server that runs for one test.
 struct Fixture {

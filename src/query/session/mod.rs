@@ -25,6 +25,7 @@ mod explain_profile;
 mod insert;
 pub mod moment;
 mod names;
+mod notify_function;
 mod parameters;
 mod plan;
 mod point;
