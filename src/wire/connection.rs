@@ -4,7 +4,8 @@
 //! at a Sync or Flush, or when there are many. What requests mean is in `simple`, `extended` and `copy`.
 
 use pgwire::messages::response::{
-    CommandComplete, EmptyQueryResponse, ReadyForQuery, TransactionStatus as WireStatus,
+    CommandComplete, EmptyQueryResponse, NotificationResponse, ReadyForQuery,
+    TransactionStatus as WireStatus,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -58,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
             let end = match self.wait().await {
                 Ok(Next::Request(Request::Terminate)) | Ok(Next::Gone) => return,
                 Ok(Next::Request(request)) => self.answer(request).await,
+                Ok(Next::Notified) => self.notify_idle().await,
                 Ok(Next::Fault(Fault::Message { error, extended })) => {
                     self.fail(error, extended).await
                 }
@@ -98,11 +100,13 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
             }
         };
         let mut termination = self.session.termination();
+        let session = self.session.clone();
         tokio::select! {
             biased;
             () = stopped(&mut self.shutdown) => Err(End::Fatal(shutting_down())),
             () = stopped(&mut termination) => Err(End::Fatal(shutting_down())),
             next = self.incoming.next() => Ok(next),
+            () = session.notified() => Ok(Next::Notified),
             () = idle => Err(End::Fatal(Error::new(SqlState(code), message))),
         }
     }
@@ -169,8 +173,26 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
         self.ready().await
     }
 
+    /// Gives the client the messages of other sessions.
+    fn notifications(&mut self) -> Result<()> {
+        for found in self.session.take_notifications() {
+            let (channel, payload) = (clean(&found.channel), clean(&found.payload));
+            let message = NotificationResponse::new(found.process_id, channel, payload);
+            self.outgoing.put(&message)?;
+        }
+        Ok(())
+    }
+
+    /// The same while the client waits for nothing; one that is in the middle of a pipeline hears them at
+    /// its Sync.
+    async fn notify_idle(&mut self) -> Attended<()> {
+        self.notifications()?;
+        Ok(self.outgoing.flush().await?)
+    }
+
     /// Tells the client that it is its turn, and sends everything.
     pub(crate) async fn ready(&mut self) -> Attended<()> {
+        self.notifications()?;
         let status = match self.session.transaction() {
             TransactionStatus::Idle => WireStatus::Idle,
             TransactionStatus::Open => WireStatus::Transaction,

@@ -72,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
                 // Clients send these along with the request that started the COPY.
                 Next::Request(Request::Flush | Request::Sync) => {}
                 Next::Request(Request::Terminate) | Next::Gone => return Err(End::Gone),
-                Next::Request(_) => {
+                Next::Request(_) | Next::Notified => {
                     let message = "unexpected message type during COPY from stdin";
                     let error = Error::new(SqlState::PROTOCOL_VIOLATION, message);
                     return Err(error.into());

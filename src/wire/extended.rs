@@ -276,7 +276,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
             }
             let next = running.producer.next();
             match running.vigil.attend(&mut self.incoming, next).await? {
-                Event::Columns(_) => {}
+                Event::Columns(..) => {}
                 Event::CopyOut(binary, count) => {
                     // The rows of a COPY are one answer, however many were asked for.
                     self.copy_out(binary, count)?;

@@ -278,6 +278,33 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever comes, it is read without a panic, taken off the buffer or waited for, and what was
+        /// taken off is never more than came.
+        #[test]
+        fn any_bytes_are_read(
+            kind in proptest::sample::select(b"QPBDCEdfHScXFp!".to_vec()),
+            body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
+            off_by in -2_i32..3,
+            after in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..8),
+        ) {
+            let length = i32::try_from(body.len()).expect("short") + 4 + off_by;
+            let bytes = [&[kind][..], &length.to_be_bytes(), &body, &after].concat();
+            let mut buffer = BytesMut::from(&bytes[..]);
+            let taken = take(&mut buffer);
+            let whole = usize::try_from(length).expect("positive") + 1;
+            match taken {
+                Ok(Some(_)) | Err(Fault::Message { .. }) => {
+                    proptest::prop_assert_eq!(buffer.len(), bytes.len() - whole);
+                }
+                Ok(None) => proptest::prop_assert!(bytes.len() < whole),
+                Err(Fault::Stream(error)) => {
+                    proptest::prop_assert_eq!(error.code(), SqlState::PROTOCOL_VIOLATION);
+                }
+            }
+        }
+    }
+
     #[test]
     fn broken_messages_are_told_apart() {
         check(&[b'Q', 0xff, 0xff, 0xff, 0xff], "stream 08P01 invalid message length");

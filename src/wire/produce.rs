@@ -49,8 +49,8 @@ impl Chunk {
 
 /// What a statement gives, in order.
 pub(crate) enum Event {
-    /// It gives rows with these columns.
-    Columns(SchemaRef),
+    /// It gives rows with these columns, in these formats.
+    Columns(SchemaRef, Vec<Format>),
     /// Some rows.
     Rows(Chunk),
     /// It is done: the last rows, and the command tag.
@@ -112,14 +112,15 @@ async fn run(session: &Session, work: Work, events: &mpsc::Sender<Event>) -> Res
                 let message = "there is no parameter $1";
                 return Err(Error::new(SqlState::UNDEFINED_PARAMETER, message));
             }
-            (prepared, Vec::new(), Vec::new())
+            let codes = if session.gives_binary(&prepared) { vec![1] } else { Vec::new() };
+            (prepared, Vec::new(), codes)
         }
     };
     let event = match session.execute_here(&prepared, values).await? {
         Outcome::Rows { schema, stream, tag } => {
             let formats = Format::of_columns(&codes, schema.fields().len())?;
             let encoder = RowEncoder::new(&schema, &formats, session.zone());
-            send(events, Event::Columns(schema)).await?;
+            send(events, Event::Columns(schema, formats)).await?;
             rows(stream, &Encoder::Rows(encoder), tag, prepared.sql(), events).await?
         }
         Outcome::CopyOut { schema, stream, layout } => {

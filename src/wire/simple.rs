@@ -6,7 +6,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::query::session::moved;
 use crate::query::statements::Piece;
 use crate::wire::connection::Connection;
-use crate::wire::encode::Format;
 use crate::wire::extended::fields;
 use crate::wire::produce::{Event, Producer, Work};
 use crate::wire::vigil::{Attended, End, Vigil};
@@ -51,8 +50,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<S> {
     /// Answers with an event; true if it was the last.
     async fn event(&mut self, event: Event, vigil: &mut Vigil) -> Attended<bool> {
         match event {
-            Event::Columns(schema) => {
-                let formats = vec![Format::Text; schema.fields().len()];
+            Event::Columns(schema, formats) => {
                 let description = RowDescription::new(fields(&schema, &formats));
                 self.outgoing.put(&description)?;
                 Ok(false)

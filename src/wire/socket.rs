@@ -37,6 +37,8 @@ pub(crate) enum Next {
     Request(Request),
     /// Bytes that are none.
     Fault(Fault),
+    /// None yet, but a message of another session.
+    Notified,
     /// The client is gone.
     Gone,
 }

@@ -19,7 +19,10 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 
 mod copy;
+mod cursors;
+mod notifications;
 mod point;
+mod robustness;
 
 /// A server that runs for one test.
 struct Fixture {
@@ -310,7 +313,7 @@ async fn errors_have_sqlstates_and_positions() {
         ("SELECT 1/0", "22012 division by zero"),
         ("SELECT 'x'::int", "22P02 invalid input syntax for type integer: \"x\""),
         ("SELECT visits FROM crm a, crm b", "42702 column reference \"visits\" is ambiguous @8"),
-        ("COPY crm TO '/tmp/x'", "0A000 COPY TO is not supported"),
+        ("COPY crm TO '/tmp/x'", "0A000 COPY TO a file or program is not supported @13"),
         ("COPY crm FROM '/etc/passwd'", "42501 the server may not read files"),
         ("SELECT $1", "42P02 there is no parameter $1"),
         ("SHOW nope", "42704 unrecognized configuration parameter \"nope\""),

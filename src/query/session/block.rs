@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use crate::engine::{Accept, Mark};
 use crate::error::{Error, Result, SqlState};
+use crate::query::session::channels;
 use crate::query::session::command::Modes;
 use crate::query::session::execute::blocking;
 use crate::query::session::settings::Variables;
@@ -122,7 +123,8 @@ pub(super) async fn end(
         Some(before) if !committed => *session.variables.lock() = before,
         _ => session.variables.lock().end_transaction(),
     }
-    session.cursors.end_transaction();
+    session.cursors.end_transaction(committed);
+    channels::end_transaction(session, committed);
     // A policy that was dropped meanwhile stays set, and says so when it is used.
     let _ = session.settings_changed();
     written?;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_parser;
 use crate::query::session::settings::Variables;
 use crate::query::session::{depth, precedence};
-use crate::query::statements::{self, CopyLayout, Cursor, Parsed};
+use crate::query::statements::{self, CopyTo, Cursor, Parsed};
 
 /// Calls of the parser within each other; `depth` has bounded the nesting before, so that this is only
 /// the parser's own idea of it, where one level of parentheses counts several times.
@@ -63,16 +63,22 @@ pub(super) enum Command {
     Close(Option<String>),
     /// DISCARD.
     Discard(Discard),
-    /// UNLISTEN.
-    Unlisten,
     /// SAVEPOINT.
     Savepoint(String),
     /// RELEASE.
     Release(String),
     /// ROLLBACK TO.
     RollbackTo(String),
+    /// UNLISTEN; `None` is all.
+    Unlisten(Option<String>),
+    /// LISTEN.
+    Listen(String),
+    /// NOTIFY.
+    Notify { channel: String, payload: String },
+    /// A statement that has nothing to do here, with its tag: LOCK TABLE, CHECKPOINT.
+    Idle(&'static str),
     /// COPY ... TO STDOUT.
-    CopyTo(Box<Query>, CopyLayout),
+    CopyTo(Box<Query>, Box<CopyTo>),
 }
 
 impl Command {
@@ -142,8 +148,36 @@ pub(super) struct Declare {
     pub(super) name: String,
     /// Whether it outlives the transaction.
     pub(super) hold: bool,
+    /// Whether it must be able to go back.
+    pub(super) scroll: Scroll,
+    /// Whether its rows are sent in binary.
+    pub(super) binary: bool,
     /// The query.
     pub(super) sql: String,
+}
+
+/// Whether a cursor can go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scroll {
+    /// SCROLL.
+    Yes,
+    /// NO SCROLL.
+    No,
+    /// As long as that is cheap.
+    Open,
+}
+
+/// Where a FETCH or MOVE goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Over the next rows; `None` is all.
+    Forward(Option<u64>),
+    /// Over the rows before; `None` is all.
+    Backward(Option<u64>),
+    /// To a row, from 1; negative numbers count from the end.
+    Absolute(i64),
+    /// To a row, counted from the one that the cursor is on.
+    Relative(i64),
 }
 
 /// A FETCH or MOVE.
@@ -151,8 +185,8 @@ pub(super) struct Declare {
 pub(super) struct Fetch {
     /// The cursor's name.
     pub(super) name: String,
-    /// How many rows; `None` is all.
-    pub(super) count: Option<u64>,
+    /// Where to.
+    pub(super) step: Step,
     /// Whether the rows are only skipped.
     pub(super) skip: bool,
 }
@@ -183,7 +217,7 @@ pub(super) fn read(sql: &str) -> Result<Command> {
         && let Some(copy) = statements::copy_to(sql)?
     {
         return match read(&copy.sql)? {
-            Command::Query(query) => Ok(Command::CopyTo(query, copy.layout)),
+            Command::Query(query) => Ok(Command::CopyTo(query, Box::new(copy))),
             _ => Err(Error::unsupported("COPY ... TO is for queries only")),
         };
     }
@@ -368,17 +402,23 @@ fn session_command(sql: &str) -> Result<Option<Command>> {
         "close" => Command::Close(name_or_all(&mut cursor)?),
         "discard" => discard(&mut cursor)?,
         "unlisten" => {
-            if !cursor.optional(&Token::Mul) {
-                cursor.identifier()?;
-            }
-            Command::Unlisten
+            let all = cursor.optional(&Token::Mul);
+            Command::Unlisten(if all { None } else { Some(cursor.identifier()?) })
         }
         "savepoint" => Command::Savepoint(cursor.identifier()?),
         "release" => {
             cursor.optional_keywords(&["SAVEPOINT"]);
             Command::Release(cursor.identifier()?)
         }
-        "listen" | "notify" | "lock" | "checkpoint" => {
+        "listen" => Command::Listen(cursor.identifier()?),
+        "notify" => {
+            let channel = cursor.identifier()?;
+            let payload =
+                if cursor.optional(&Token::Comma) { cursor.literal()? } else { String::new() };
+            Command::Notify { channel, payload }
+        }
+        "checkpoint" => Command::Idle("CHECKPOINT"),
+        "lock" => {
             return Err(Error::unsupported(format!("{} is not supported", word.to_uppercase())));
         }
         _ => transaction(&mut cursor, &word)?,
@@ -610,15 +650,17 @@ fn execute(cursor: &mut Cursor<'_>, sql: &str) -> Result<Command> {
 
 fn declare(cursor: &mut Cursor<'_>, sql: &str) -> Result<Command> {
     let name = cursor.identifier()?;
-    let mut hold = false;
+    let (mut hold, mut binary, mut scroll) = (false, false, Scroll::Open);
     while !cursor.optional_keywords(&["FOR"]) {
-        if cursor.optional_keywords(&["SCROLL"]) || cursor.optional_keywords(&["BINARY"]) {
-            let message = "cursors can only move forward and give text";
-            return Err(Error::unsupported(message).hint("leave SCROLL and BINARY out"));
+        if cursor.optional_keywords(&["SCROLL"]) {
+            scroll = Scroll::Yes;
+        } else if cursor.optional_keywords(&["NO", "SCROLL"]) {
+            scroll = Scroll::No;
+        } else if cursor.optional_keywords(&["BINARY"]) {
+            binary = true;
         } else if cursor.optional_keywords(&["WITH", "HOLD"]) {
             hold = true;
         } else if cursor.optional_keywords(&["CURSOR"])
-            || cursor.optional_keywords(&["NO", "SCROLL"])
             || cursor.optional_keywords(&["INSENSITIVE"])
             || cursor.optional_keywords(&["ASENSITIVE"])
             || cursor.optional_keywords(&["WITHOUT", "HOLD"])
@@ -627,28 +669,63 @@ fn declare(cursor: &mut Cursor<'_>, sql: &str) -> Result<Command> {
             return Err(cursor.unexpected());
         }
     }
-    Ok(Command::Declare(Declare { name, hold, sql: rest_of(cursor, sql) }))
+    Ok(Command::Declare(Declare { name, hold, scroll, binary, sql: rest_of(cursor, sql) }))
 }
 
 fn fetch(cursor: &mut Cursor<'_>, skip: bool) -> Result<Command> {
-    let backward = ["BACKWARD", "PRIOR", "FIRST", "LAST", "ABSOLUTE", "RELATIVE"]
-        .iter()
-        .any(|word| cursor.at_keywords(&[word]));
-    if backward {
-        return Err(Error::unsupported("cursors can only move forward"));
-    }
-    cursor.optional_keywords(&["FORWARD"]);
-    let count = if cursor.optional_keywords(&["ALL"]) {
-        None
-    } else if cursor.optional_keywords(&["NEXT"]) {
-        Some(1)
-    } else {
-        Some(cursor.optional_number()?.unwrap_or(1))
-    };
+    let step = step(cursor)?;
     if !cursor.optional_keywords(&["FROM"]) {
         cursor.optional_keywords(&["IN"]);
     }
-    Ok(Command::Fetch(Fetch { name: cursor.identifier()?, count, skip }))
+    Ok(Command::Fetch(Fetch { name: cursor.identifier()?, step, skip }))
+}
+
+fn step(cursor: &mut Cursor<'_>) -> Result<Step> {
+    for (word, step) in [
+        ("NEXT", Step::Forward(Some(1))),
+        ("PRIOR", Step::Backward(Some(1))),
+        ("FIRST", Step::Absolute(1)),
+        ("LAST", Step::Absolute(-1)),
+        ("ALL", Step::Forward(None)),
+    ] {
+        if cursor.optional_keywords(&[word]) {
+            return Ok(step);
+        }
+    }
+    if cursor.optional_keywords(&["ABSOLUTE"]) {
+        return required(cursor).map(Step::Absolute);
+    }
+    if cursor.optional_keywords(&["RELATIVE"]) {
+        return required(cursor).map(Step::Relative);
+    }
+    let backward = cursor.optional_keywords(&["BACKWARD"]);
+    if !backward {
+        cursor.optional_keywords(&["FORWARD"]);
+    }
+    if cursor.optional_keywords(&["ALL"]) {
+        return Ok(if backward { Step::Backward(None) } else { Step::Forward(None) });
+    }
+    let count = signed(cursor)?.unwrap_or(1);
+    Ok(match (count, backward) {
+        // The row that the cursor is on, again.
+        (0, _) => Step::Relative(0),
+        (count, backward) if (count < 0) != backward => Step::Backward(Some(count.unsigned_abs())),
+        (count, _) => Step::Forward(Some(count.unsigned_abs())),
+    })
+}
+
+fn required(cursor: &mut Cursor<'_>) -> Result<i64> {
+    signed(cursor)?.ok_or_else(|| cursor.unexpected())
+}
+
+/// A whole number that may have a sign.
+fn signed(cursor: &mut Cursor<'_>) -> Result<Option<i64>> {
+    let minus = cursor.optional(&Token::Minus);
+    if !minus {
+        cursor.optional(&Token::Plus);
+    }
+    let number = cursor.optional_number()?.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    Ok(number.map(|number| if minus { -number } else { number }))
 }
 
 fn discard(cursor: &mut Cursor<'_>) -> Result<Command> {
@@ -713,7 +790,6 @@ mod tests {
             ("CREATE TABLE t (a INT)", "0A000 CREATE TABLE is not supported"),
             ("CREATE VIEW v AS SELECT 1", "0A000 CREATE VIEW is not supported"),
             ("SELECT 1 INTO t", "0A000 SELECT INTO is not supported"),
-            ("LISTEN a", "0A000 LISTEN is not supported"),
             ("EXPLAIN INSERT INTO crm VALUES (1)", "0A000 EXPLAIN is for queries only"),
             (
                 "SELECT 1; SELECT 2",
@@ -782,7 +858,9 @@ mod tests {
         check("END;", "Commit { chain: false }");
         check("ROLLBACK WORK AND CHAIN", "Rollback { chain: true }");
         check("DISCARD ALL", "Discard(All)");
-        check("UNLISTEN *", "Unlisten");
+        check("UNLISTEN *", "Unlisten(None)");
+        check("LISTEN \"A\"", "Listen(\"A\")");
+        check("NOTIFY a, 'b'", "Notify { channel: \"a\", payload: \"b\" }");
         check("DEALLOCATE ALL", "Deallocate(None)");
         check("CLOSE a", "Close(Some(\"a\"))");
         check(
@@ -794,13 +872,30 @@ mod tests {
         check("EXECUTE p", "Execute { name: \"p\", arguments: None }");
         check(
             "DECLARE c NO SCROLL CURSOR WITH HOLD FOR SELECT 1",
-            "Declare(Declare { name: \"c\", hold: true, sql: \"SELECT 1\" })",
+            "Declare(Declare { name: \"c\", hold: true, scroll: No, binary: false, \
+             sql: \"SELECT 1\" })",
         );
         check(
             "FETCH FORWARD 10 FROM c",
-            "Fetch(Fetch { name: \"c\", count: Some(10), skip: false })",
+            "Fetch(Fetch { name: \"c\", step: Forward(Some(10)), skip: false })",
         );
-        check("MOVE ALL IN c", "Fetch(Fetch { name: \"c\", count: None, skip: true })");
-        check("FETCH BACKWARD 1 FROM c", "0A000 cursors can only move forward");
+        for (words, step) in [
+            ("", "Forward(Some(1))"),
+            ("ALL IN", "Forward(None)"),
+            ("NEXT", "Forward(Some(1))"),
+            ("-3", "Backward(Some(3))"),
+            ("0", "Relative(0)"),
+            ("FORWARD -2 FROM", "Backward(Some(2))"),
+            ("BACKWARD FROM", "Backward(Some(1))"),
+            ("BACKWARD ALL IN", "Backward(None)"),
+            ("PRIOR FROM", "Backward(Some(1))"),
+            ("FIRST", "Absolute(1)"),
+            ("LAST IN", "Absolute(-1)"),
+            ("ABSOLUTE -7 FROM", "Absolute(-7)"),
+            ("RELATIVE 2", "Relative(2)"),
+        ] {
+            let expected = format!("Fetch(Fetch {{ name: \"c\", step: {step}, skip: true }})");
+            check(&format!("MOVE {words} c"), &expected);
+        }
     }
 }

@@ -10,6 +10,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use crate::engine::database::is_new_dataset;
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_datafusion;
+use crate::query::session::channels::{self, Change};
 use crate::query::session::command::{Command, Discard, Prepare, Set};
 use crate::query::session::names::type_named;
 use crate::query::session::plan::PlannedQuery;
@@ -40,12 +41,12 @@ pub(super) async fn execute(
             let planned = prepared.current(session).await?;
             query(session, prepared, &planned, values).await
         }
-        Command::CopyTo(_, layout) => {
+        Command::CopyTo(_, copy) => {
             let planned = prepared.current(session).await?;
             let query = query_of(&planned)?;
             let stream = rows(session, query, values, &prepared.sql).await?;
             let schema = Arc::clone(&query.schema);
-            Ok(Outcome::CopyOut { schema, stream, layout: layout.clone() })
+            Ok(Outcome::CopyOut { schema, stream, layout: copy.layout.clone() })
         }
         Command::Explain(options) => {
             let planned = prepared.current(session).await?;
@@ -117,7 +118,19 @@ fn at_once(session: &Arc<Inner>, command: &Command) -> Result<Outcome> {
             done(if name.is_some() { "CLOSE CURSOR" } else { "CLOSE CURSOR ALL" })
         }
         Command::Discard(what) => discard(session, *what),
-        Command::Unlisten => done("UNLISTEN"),
+        Command::Unlisten(channel) => {
+            channels::change(session, Change::Unlisten(channel.clone()))?;
+            done("UNLISTEN")
+        }
+        Command::Listen(channel) => {
+            channels::change(session, Change::Listen(channel.clone()))?;
+            done("LISTEN")
+        }
+        Command::Notify { channel, payload } => {
+            channels::notify(session, channel, payload)?;
+            done("NOTIFY")
+        }
+        Command::Idle(tag) => done(*tag),
         _ => Err(no_plan()),
     }
 }
@@ -316,6 +329,7 @@ fn discard(session: &Arc<Inner>, what: Discard) -> Result<Outcome> {
             session.statements.lock().clear();
             session.cursors.close(None)?;
             session.cache.lock().clear();
+            channels::change(session, Change::Unlisten(None))?;
             reset(session, None)?;
             done("DISCARD ALL")
         }

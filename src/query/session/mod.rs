@@ -11,6 +11,7 @@
 //! public methods go there by themselves. Nothing here knows the protocol.
 
 mod block;
+mod channels;
 mod command;
 mod copy;
 mod cursor;
@@ -25,6 +26,7 @@ mod explain_profile;
 mod insert;
 pub mod moment;
 mod names;
+mod notify_function;
 mod parameters;
 mod plan;
 mod point;
@@ -73,6 +75,7 @@ use crate::query::session::zone::Zone;
 use crate::query::statements::{self, CopyLayout, Piece};
 use crate::query::tables::Binding;
 
+pub use crate::query::session::channels::Notification;
 pub use crate::query::session::copy::CopyIn;
 pub use crate::query::session::point::PointRows;
 pub use crate::query::session::prepare::Prepared;
@@ -190,6 +193,8 @@ pub(in crate::query::session) struct Inner {
     statements: Mutex<BTreeMap<String, Kept>>,
     cache: Mutex<Cache>,
     cursors: Cursors,
+    /// What the transaction block has said to others and not yet sent.
+    pending: Mutex<channels::Pending>,
     notices: Mutex<Vec<Notice>>,
     /// Values of reported settings as the client last heard them.
     reported: Mutex<BTreeMap<&'static str, String>>,
@@ -253,6 +258,7 @@ impl Session {
                 statements: Mutex::default(),
                 cache: Mutex::default(),
                 cursors: Cursors::default(),
+                pending: Mutex::default(),
                 notices: Mutex::default(),
                 reported: Mutex::default(),
                 reported_version: AtomicU64::new(0),
@@ -403,6 +409,16 @@ impl Session {
         notices
     }
 
+    /// Messages of other sessions since the last call; none within a transaction block.
+    pub fn take_notifications(&self) -> Vec<Notification> {
+        channels::heard(&self.inner)
+    }
+
+    /// Waits until there is a message, which is never within a transaction block.
+    pub async fn notified(&self) {
+        channels::arrived(&self.inner).await;
+    }
+
     /// The number of the session.
     pub fn process_id(&self) -> i32 {
         self.inner.process_id
@@ -531,6 +547,11 @@ impl Session {
     /// The columns of a cursor, if there is one of that name.
     pub fn cursor_schema(&self, name: &str) -> Option<SchemaRef> {
         self.inner.cursors.schema(name).ok()
+    }
+
+    /// Whether a statement gives rows of a cursor that was declared BINARY.
+    pub fn gives_binary(&self, prepared: &Prepared) -> bool {
+        prepared.fetched().is_some_and(|name| self.inner.cursors.is_binary(name))
     }
 
     /// Forgets a prepared statement; one that is not there is no error.

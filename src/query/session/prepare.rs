@@ -84,6 +84,14 @@ impl Prepared {
         &self.sql
     }
 
+    /// The cursor whose rows it gives.
+    pub(super) fn fetched(&self) -> Option<&str> {
+        match &self.command {
+            Command::Fetch(fetch) => Some(&fetch.name),
+            _ => None,
+        }
+    }
+
     /// Its plan as it is, stale or not.
     pub(super) fn planned(&self) -> Arc<Planned> {
         Arc::clone(&*self.plan.lock())
@@ -222,8 +230,12 @@ async fn planned(
             planned.schema = Some(Arc::clone(&query.schema));
             planned.body = Body::Query(query);
         }
-        Command::CopyTo(query, _) => {
-            let query = plan_query(session, query, sql, declared).await?;
+        Command::CopyTo(query, copy) => {
+            let query = plan_query(session, query, &copy.sql, declared).await;
+            let query = query.map_err(|error| match copy.table_position {
+                Some(position) => error.at(position),
+                None => error,
+            })?;
             if !query.parameters.is_empty() {
                 let message = "there is no parameter $1";
                 return Err(Error::new(SqlState::UNDEFINED_PARAMETER, message)

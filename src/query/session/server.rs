@@ -21,6 +21,7 @@ use crate::env::random::random_u64;
 use crate::env::threads::{STACK_BYTES, parallelism};
 use crate::error::{Error, Result};
 use crate::query::session::Session;
+use crate::query::session::channels::Inbox;
 use crate::query::session::derive::Deriver;
 use crate::query::session::policy_query::PolicyCompiler;
 
@@ -58,6 +59,8 @@ pub(super) struct Entry {
     pub(super) cancel: watch::Sender<u64>,
     pub(super) terminate: watch::Sender<bool>,
     pub(super) info: Mutex<SessionInfo>,
+    /// Messages of other sessions.
+    pub(super) inbox: Inbox,
 }
 
 /// What others may see of a session.
@@ -153,6 +156,7 @@ impl Server {
             cancel: watch::Sender::new(0),
             terminate: watch::Sender::new(false),
             info: Mutex::new(info),
+            inbox: Inbox::default(),
         });
         let session = Session::new(Arc::clone(self), Arc::clone(&entry), options)?;
         self.sessions.lock().insert(process_id, entry);
@@ -183,6 +187,11 @@ impl Server {
             entry.terminate.send_replace(true);
             true
         })
+    }
+
+    /// The entries of all sessions, for messages.
+    pub(super) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.sessions.lock().values().cloned().collect()
     }
 
     /// The sessions, in order of their numbers.

@@ -21,9 +21,9 @@ use crate::query::functions;
 use crate::query::postgres::{
     Source, information_schema, pg_catalog, scalar_functions, table_functions,
 };
-use crate::query::session::Inner;
 use crate::query::session::describe::Describer;
 use crate::query::session::server::Server;
+use crate::query::session::{Inner, notify_function};
 use crate::query::tables::{self, Binding};
 use crate::query::ties::BreakTies;
 use crate::query::time_functions;
@@ -50,6 +50,7 @@ impl Planning {
         binding: Arc<Binding>,
         session: Weak<Inner>,
     ) -> Self {
+        let notify = Arc::new(notify_function::pg_notify(&session));
         let ties = Arc::new(BreakTies::new(Arc::clone(&binding)));
         let own = functions::scalar::scalar_functions(&binding).into_iter().map(Arc::new);
         let own: Vec<_> = own.collect();
@@ -73,6 +74,7 @@ impl Planning {
             .with_relation_planners(vec![Arc::new(relations)]);
         let mut builder = with_functions(builder, &source);
         builder.scalar_functions().get_or_insert_default().extend(own);
+        builder.scalar_functions().get_or_insert_default().push(notify);
         let of_postgres = table_functions(Arc::clone(&source));
         for (name, function) in of_postgres.into_iter().chain(of_time) {
             let function = Arc::new(TableFunction::new(name.clone(), function));

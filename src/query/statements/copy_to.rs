@@ -14,6 +14,8 @@ use crate::query::statements::cursor::Cursor;
 pub struct CopyTo {
     /// The query, after as many blanks as characters stand before it in the statement.
     pub sql: String,
+    /// Where the table's name is, if the query was made of it: then positions in `sql` mean nothing.
+    pub table_position: Option<usize>,
     /// How the rows are written.
     pub layout: CopyLayout,
 }
@@ -69,12 +71,13 @@ pub fn copy_to(sql: &str) -> Result<Option<CopyTo>> {
     let mut cursor = Cursor::try_new(sql)?;
     cursor.expect_keyword("COPY")?;
     let binary = cursor.optional_keywords(&["BINARY"]);
-    let query = if cursor.at(&Token::LParen) {
+    let (query, table_position) = if cursor.at(&Token::LParen) {
         let (text, position) = cursor.parenthesized_text()?;
         let blank = |letter| if letter == '\n' { '\n' } else { ' ' };
-        sql.chars().take(position - 1).map(blank).chain(text.chars()).collect()
+        (sql.chars().take(position - 1).map(blank).chain(text.chars()).collect(), None)
     } else {
-        table(&mut cursor)?
+        let position = cursor.position();
+        (table(&mut cursor)?, Some(position))
     };
     if !cursor.optional_keywords(&["TO"]) {
         return if cursor.at_keywords(&["FROM"]) { Ok(None) } else { Err(cursor.unexpected()) };
@@ -87,13 +90,12 @@ pub fn copy_to(sql: &str) -> Result<Option<CopyTo>> {
     let mut options = Given { binary, ..Given::default() };
     options.read(&mut cursor)?;
     cursor.end()?;
-    Ok(Some(CopyTo { sql: query, layout: options.layout()? }))
+    Ok(Some(CopyTo { sql: query, table_position, layout: options.layout()? }))
 }
 
-/// `[schema.]table [(columns)]` as a query, in which the names keep their places where they can.
+/// `[schema.]table [(columns)]` as a query.
 fn table(cursor: &mut Cursor<'_>) -> Result<String> {
     let quoted = |name: String| format!("\"{}\"", name.replace('"', "\"\""));
-    let position = cursor.position();
     let mut parts = vec![quoted(cursor.identifier()?)];
     while cursor.optional(&Token::Period) {
         parts.push(quoted(cursor.identifier()?));
@@ -103,9 +105,7 @@ fn table(cursor: &mut Cursor<'_>) -> Result<String> {
         true => cursor.parenthesized(|cursor| cursor.identifier().map(quoted))?.join(", "),
         false => "*".to_owned(),
     };
-    let head = format!("SELECT {columns} FROM ");
-    let blanks = (position - 1).saturating_sub(head.chars().count());
-    Ok(format!("{}{head}{name}", " ".repeat(blanks)))
+    Ok(format!("SELECT {columns} FROM {name}"))
 }
 
 /// The options as they were given.

@@ -10,8 +10,8 @@ const SETUP: &str = "CREATE NAMESPACE crm_id RANK 1; CREATE NAMESPACE email RANK
     CREATE DATASET crm (no TEXT IDENTITY crm_id, email TEXT IDENTITY email, name TEXT,
         tags TEXT[], spend NUMERIC(12,2), at TIMESTAMPTZ OBSERVED AT);
     CREATE DATASET web (email TEXT IDENTITY email, name TEXT, at TIMESTAMPTZ OBSERVED AT);
-    CREATE MERGE POLICY longest (name LONGEST);
-    CREATE MERGE POLICY lists (email COLLECT_SET)";
+    CREATE MERGE POLICY longest MERGE name BY longest;
+    CREATE MERGE POLICY lists STITCH NONE MERGE email BY collect_set";
 
 /// Look-ups, each with a twin that has the same rows but is no look-up.
 const STATEMENTS: &[(&str, &str)] = &[
