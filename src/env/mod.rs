@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod disk;
 pub mod memory_disk;
+pub mod overlay_disk;
 pub mod random;
 pub mod real_disk;
 pub mod threads;

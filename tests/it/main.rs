@@ -24,4 +24,5 @@ mod recovery;
 mod simulation;
 mod startup;
 mod time_travel;
+mod upkeep;
 mod wire;

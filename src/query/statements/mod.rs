@@ -16,6 +16,7 @@ mod alter_dataset;
 mod alter_merge_policy;
 mod alter_namespace;
 mod alter_system;
+mod backup_to;
 mod copy_from;
 mod create_dataset;
 mod create_merge_policy;
@@ -34,6 +35,7 @@ use crate::error::Result;
 use crate::model::decision::DecisionKind;
 use crate::model::definition::Definition;
 
+pub use crate::query::statements::backup_to::BackupTo;
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
 pub(crate) use crate::query::statements::create_dataset::expression_positions;
 pub(crate) use crate::query::statements::create_merge_policy::{policy_of_clauses, query_position};
@@ -61,6 +63,8 @@ pub enum Parsed {
     CopyFrom(CopyFrom),
     /// `EXPLAIN PROFILE`.
     ExplainProfile(ExplainProfile),
+    /// `BACKUP TO`.
+    BackupTo(BackupTo),
 }
 
 impl Parsed {
@@ -72,6 +76,7 @@ impl Parsed {
             Self::ShowCreate { .. } => "SHOW CREATE",
             Self::CopyFrom(_) => "COPY",
             Self::ExplainProfile(_) => "EXPLAIN",
+            Self::BackupTo(_) => "BACKUP",
         }
     }
 }
@@ -134,6 +139,7 @@ pub const ALL: &[&dyn StatementParser] = &[
     &drop_unlink::DropUnlink,
     &alter_system::AlterSystem,
     &explain_profile::ExplainProfileParser,
+    &backup_to::BackupToParser,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.
