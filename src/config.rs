@@ -77,6 +77,8 @@ pub struct Config {
     pub log: String,
     /// Folders that `COPY ... FROM 'path'` may read.
     pub copy_directories: Vec<PathBuf>,
+    /// Folders that `BACKUP TO 'path'` may write.
+    pub backup_directories: Vec<PathBuf>,
     /// Connections at a time.
     pub connections_max: usize,
     /// Memory for queries and caches.
@@ -138,6 +140,30 @@ pub enum Command {
         dataset: String,
         /// The files, in order.
         files: Vec<PathBuf>,
+    },
+    /// Verify a store.
+    Check {
+        /// Whether derived state is computed from all rows and compared.
+        deep: bool,
+    },
+    /// Copy a store.
+    Backup {
+        /// The folder of backups.
+        folder: PathBuf,
+        /// How many backups stay; `None`: all.
+        kept: Option<usize>,
+    },
+    /// Show the backups of a folder.
+    ListBackups {
+        /// The folder of backups.
+        folder: PathBuf,
+    },
+    /// Make a store of a backup.
+    Restore {
+        /// The folder of backups.
+        folder: PathBuf,
+        /// Which one; `None`: the newest.
+        number: Option<u64>,
     },
 }
 
@@ -204,6 +230,7 @@ fn config(typed: &Typed) -> Result<Config> {
         log_format: typed.one("log_format", value::log_format)?.unwrap_or(LogFormat::Text),
         log: typed.one("log", value::log_filter)?.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
         copy_directories: copy_directories.unwrap_or_else(|| vec![PathBuf::from(".")]),
+        backup_directories: typed.paths("backup_directories")?.unwrap_or_default(),
         connections_max: typed
             .one("connections_max", |text| value::number(text, 1..=CONNECTIONS_MAX_MAX))?
             .unwrap_or(CONNECTIONS_MAX_DEFAULT) as usize,
@@ -231,17 +258,39 @@ fn command(
         Subcommand::Sql => {
             Command::Sql { statement: matches.get_one::<String>(setting::STATEMENT).cloned() }
         }
-        Subcommand::Ingest if config.data.is_none() => {
-            let message = "ingest needs the folder of a store";
+        Subcommand::Backup if matches.get_flag(setting::LIST) => {
+            Command::ListBackups { folder: folder(matches) }
+        }
+        Subcommand::Ingest | Subcommand::Check | Subcommand::Backup | Subcommand::Restore
+            if config.data.is_none() =>
+        {
+            let (name, _, _) = Subcommand::ALL
+                .iter()
+                .find(|(_, known, _)| *known == subcommand)
+                .expect("every subcommand is in the list");
+            let message = format!("{name} needs the folder of a store");
             return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message).hint(
                 "name it with --data, SELFSAME_DATA, or \"data\" in the configuration file",
             ));
         }
+        Subcommand::Check => Command::Check { deep: matches.get_flag(setting::DEEP) },
+        Subcommand::Backup => Command::Backup {
+            folder: folder(matches),
+            kept: matches.get_one::<u32>(setting::KEEP).map(|kept| *kept as usize),
+        },
+        Subcommand::Restore => Command::Restore {
+            folder: folder(matches),
+            number: matches.get_one::<u64>(setting::BACKUP).copied(),
+        },
         Subcommand::Ingest => Command::Ingest {
             dataset: matches.get_one::<String>(setting::DATASET).expect("is required").clone(),
             files: matches.get_many(setting::FILES).expect("is required").cloned().collect(),
         },
     })
+}
+
+fn folder(matches: &ArgMatches) -> PathBuf {
+    matches.get_one::<PathBuf>(setting::FOLDER).expect("is required").clone()
 }
 
 fn company(typed: &Typed) -> Result<Company> {

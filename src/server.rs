@@ -3,13 +3,14 @@
 //! Two runtimes: one accepts connections and speaks the protocol; the other, which belongs to
 //! `query::session`, plans and runs on threads with big stacks, so that a heavy report delays no
 //! log-in. At the end the listener stops first, then sessions, then the engine, which flushes its log.
-//! `sample` is for `demo`, `console` for what needs no server.
+//! `sample` is for `demo`, `console` for what needs no server, `upkeep` for `check`, `backup` and `restore`.
 
 mod console;
 mod http;
 mod logging;
 mod sample;
 mod terminal;
+mod upkeep;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -55,6 +56,14 @@ pub fn run(command: &Command, config: &Config) -> Result<()> {
             let loaded = files.iter().try_for_each(each);
             loaded.and(database.close())
         }
+        Command::Check { deep } => upkeep::check(store(config)?, *deep),
+        Command::Backup { folder, kept } => {
+            let database = open(config)?;
+            let taken = upkeep::backup(&database, folder, *kept);
+            taken.and(database.close())
+        }
+        Command::ListBackups { folder } => upkeep::list(folder),
+        Command::Restore { folder, number } => upkeep::restore(folder, store(config)?, *number),
     }
 }
 
@@ -68,9 +77,16 @@ fn open(config: &Config, progress: &Progress) -> Result<Arc<Database>> {
     crate::query::open(Options { cache_bytes, progress, ..Options::at(config.data.as_ref())? })
 }
 
+/// The folder of the store, where a command cannot do without.
+fn store(config: &Config) -> Result<&Path> {
+    let missing = || Error::internal("a command was let through without the folder of a store");
+    config.data.as_deref().ok_or_else(missing)
+}
+
 fn sessions(database: &Arc<Database>, config: &Config) -> Arc<Server> {
     let settings = Settings {
         copy_directories: config.copy_directories.clone(),
+        backup_directories: config.backup_directories.clone(),
         memory_limit: usize::try_from(config.memory_limit_bytes / 2).ok(),
         runtime: None,
     };

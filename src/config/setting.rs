@@ -20,6 +20,21 @@ pub(crate) const DATASET: &str = "dataset";
 /// The other arguments of `ingest`.
 pub(crate) const FILES: &str = "files";
 
+/// The argument of `check` that has everything computed anew.
+pub(crate) const DEEP: &str = "deep";
+
+/// The argument of `backup` and `restore` that names the folder of backups.
+pub(crate) const FOLDER: &str = "folder";
+
+/// The argument of `backup` that says how many backups stay.
+pub(crate) const KEEP: &str = "keep";
+
+/// The argument of `backup` that shows backups instead of taking one.
+pub(crate) const LIST: &str = "list";
+
+/// The argument of `restore` that names a backup.
+pub(crate) const BACKUP: &str = "backup";
+
 /// The flag that names the configuration file; it cannot be a key of that file.
 pub(crate) const CONFIG: &str = "config";
 
@@ -30,16 +45,22 @@ pub(crate) enum Subcommand {
     Demo,
     Sql,
     Ingest,
+    Check,
+    Backup,
+    Restore,
 }
 
-use Subcommand::{Demo, Ingest, Serve, Sql};
+use Subcommand::{Backup, Check, Demo, Ingest, Restore, Serve, Sql};
 
 impl Subcommand {
-    const ALL: &[(&str, Subcommand, &str)] = &[
+    pub(crate) const ALL: &[(&str, Subcommand, &str)] = &[
         ("serve", Serve, "Serve a store to PostgreSQL clients"),
         ("demo", Demo, "Serve a sample company, to look around in"),
         ("sql", Sql, "Run statements without a server: one argument, or standard input"),
         ("ingest", Ingest, "Load files into a dataset of a store, without a server"),
+        ("check", Check, "Verify a store that no server has open, and change nothing"),
+        ("backup", Backup, "Copy a store that no server has open; a server does it with BACKUP TO"),
+        ("restore", Restore, "Make a store of a backup, in an empty folder"),
     ];
 
     /// The subcommand of that name.
@@ -71,7 +92,7 @@ pub(crate) const ALL: &[Setting] = &[
         flag: "data",
         value: "DIRECTORY",
         doc: "Folder of the store; without it everything is in memory, and gone at the end",
-        subcommands: &[Serve, Demo, Sql, Ingest],
+        subcommands: &[Serve, Demo, Sql, Ingest, Check, Backup, Restore],
         list: false,
     },
     Setting {
@@ -99,11 +120,19 @@ pub(crate) const ALL: &[Setting] = &[
         list: true,
     },
     Setting {
+        key: "backup_directories",
+        flag: "backup-directories",
+        value: "DIRECTORY",
+        doc: "Folder that BACKUP TO 'path' may write, can be repeated [default: none]",
+        subcommands: &[Serve, Demo, Sql],
+        list: true,
+    },
+    Setting {
         key: "memory_limit",
         flag: "memory-limit",
         value: "SIZE",
         doc: "Memory for queries and caches, such as 512MB or 8GB [default: 2GB]",
-        subcommands: &[Serve, Demo, Sql, Ingest],
+        subcommands: &[Serve, Demo, Sql, Ingest, Check, Backup],
         list: false,
     },
     Setting {
@@ -167,7 +196,7 @@ pub(crate) const ALL: &[Setting] = &[
         flag: "log",
         value: "FILTER",
         doc: "Which log lines go to standard error, such as warn,selfsame=debug [default: warn,selfsame=info]",
-        subcommands: &[Serve, Demo, Sql, Ingest],
+        subcommands: &[Serve, Demo, Sql, Ingest, Check, Backup, Restore],
         list: false,
     },
 ];
@@ -235,5 +264,36 @@ fn arguments(of: Subcommand) -> Vec<Arg> {
                 .num_args(1..)
                 .required(true),
         ],
+        Check => vec![
+            Arg::new(DEEP)
+                .long(DEEP)
+                .help("Also compute graph, index and profiles from all rows, and compare")
+                .action(ArgAction::SetTrue),
+        ],
+        Backup => vec![
+            folder("Where backups are, or are to be"),
+            Arg::new(KEEP)
+                .long(KEEP)
+                .value_name("NUMBER")
+                .help("How many backups stay, this one included [default: all]")
+                .value_parser(value_parser!(u32).range(1..)),
+            Arg::new(LIST)
+                .long(LIST)
+                .help("Show the backups of the folder, and take none")
+                .action(ArgAction::SetTrue),
+        ],
+        Restore => vec![
+            folder("Where the backups are"),
+            Arg::new(BACKUP)
+                .long(BACKUP)
+                .value_name("NUMBER")
+                .help("Which backup [default: the newest]")
+                .value_parser(value_parser!(u64)),
+        ],
     }
+}
+
+fn folder(help: &'static str) -> Arg {
+    let parser = value_parser!(PathBuf);
+    Arg::new(FOLDER).value_name("DIRECTORY").help(help).value_parser(parser).required(true)
 }

@@ -61,6 +61,18 @@ fn commands() {
     check("demo --write out", "", &format!("{written} {DEFAULTS}"));
     check("sql", "", &format!("Sql {{ statement: None }} {DEFAULTS}"));
     check("sql VACUUM", "", &format!("Sql {{ statement: Some(\"VACUUM\") }} {DEFAULTS}"));
+    let commands = [
+        ("check --data d", "Check { deep: false }"),
+        ("check --data d --deep", "Check { deep: true }"),
+        ("backup --data d b", "Backup { folder: \"b\", kept: None }"),
+        ("backup --data d --keep 3 b", "Backup { folder: \"b\", kept: Some(3) }"),
+        ("backup --list b", "ListBackups { folder: \"b\" }"),
+        ("restore --data d b", "Restore { folder: \"b\", number: None }"),
+        ("restore --data d --backup 2 b", "Restore { folder: \"b\", number: Some(2) }"),
+    ];
+    for (line, expected) in commands {
+        assert_eq!(format!("{:?}", run(line, None).0), expected, "{line}");
+    }
     let (command, config) = run("ingest --data d crm a.csv b.parquet", None);
     let files = ["a.csv".into(), "b.parquet".into()].into();
     assert_eq!(command, Command::Ingest { dataset: "crm".into(), files });
@@ -189,6 +201,9 @@ fn wrong_values_name_their_place() {
         ("serve", "copy_directories = ['']", "22023 invalid value \"\" for \"copy_directories\" in selfsame.toml: a path is not empty".into()),
         ("serve", "data = ''", "22023 invalid value \"\" for \"data\" in selfsame.toml: a path is not empty".into()),
         ("ingest crm a.csv", "", "22023 ingest needs the folder of a store".into()),
+        ("check", "", "22023 check needs the folder of a store".into()),
+        ("backup b", "", "22023 backup needs the folder of a store".into()),
+        ("restore b", "", "22023 restore needs the folder of a store".into()),
     ] {
         check_error(line, toml, &expected);
     }

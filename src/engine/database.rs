@@ -261,7 +261,7 @@ impl Database {
         self.ask(|reply| Request::Transaction(writes, reply))
     }
 
-    fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
+    pub(crate) fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
         let (reply, answer) = sync_channel(1);
         let closed = || Error::new(SqlState::ADMIN_SHUTDOWN, "the database is shutting down");
         self.requests.send(request(reply)).map_err(|_| closed())?;

@@ -13,7 +13,11 @@
 //! Merged profiles are kept per policy by [`profiles`]: a commit only notes which profiles it touched,
 //! and the next reader re-merges exactly those. The [`past`] is another snapshot, built from the rows
 //! that were there.
+//!
+//! [`check`] holds a store against its own ground state; [`backup`] copies one while it is served.
 
+pub mod backup;
+pub mod check;
 pub mod database;
 pub mod decide;
 mod deletion;

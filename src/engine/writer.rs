@@ -30,6 +30,7 @@ use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
 use crate::storage::manifest::{Manifest, SegmentEntry};
 use crate::storage::part::{Part, tail_batch};
+use crate::storage::pins::Pin;
 use crate::storage::record::{CommitPart, FileReference, PartRows, Record};
 use crate::storage::store::Store;
 
@@ -80,7 +81,17 @@ pub(crate) enum Request {
     Delete(PendingDelete, Reply<u64>),
     Transaction(PendingTransaction, Reply<u64>),
     Flush(Reply<()>),
+    /// All that is committed, in files that stay until the pin is dropped.
+    Pin(Reply<PinnedFiles>),
     Close(Reply<()>),
+}
+
+/// The files of a moment when all rows are in segments.
+pub(crate) struct PinnedFiles {
+    pub(crate) manifest: Manifest,
+    /// The commit that they are as of.
+    pub(crate) commit: u64,
+    pub(crate) pin: Pin,
 }
 
 /// An answer that waits for the sync.
@@ -148,6 +159,7 @@ impl Writer {
         let mut touched = Vec::new();
         let (mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), None);
         let mut rewrites = Vec::new();
+        let mut pins = Vec::new();
         for request in group {
             match request {
                 Request::Define(definition, progress, reply)
@@ -176,6 +188,7 @@ impl Writer {
                     }
                 }
                 Request::Flush(reply) => flushes.push(reply),
+                Request::Pin(reply) => pins.push(reply),
                 Request::Close(reply) => close = Some(reply),
             }
         }
@@ -206,7 +219,20 @@ impl Writer {
             let flushed = self.flush_and_save();
             drop(reply.send(flushed));
         }
+        for reply in pins {
+            let pinned = self.pin_files();
+            drop(reply.send(pinned));
+        }
         close
+    }
+
+    fn pin_files(&mut self) -> Result<PinnedFiles> {
+        if self.store.log_bytes() > 0 {
+            self.flush_and_save()?;
+        }
+        let manifest = self.store.manifest().clone();
+        let pin = self.shared.files.pin(manifest.paths().cloned().collect());
+        Ok(PinnedFiles { manifest, commit: self.state.commit, pin })
     }
 
     pub(super) fn publish(&mut self, touched: Vec<(u64, Touched)>) {
@@ -334,6 +360,7 @@ impl Writer {
     }
 
     fn try_flush(&mut self, progress: &Progress) -> Result<()> {
+        self.store.check_writable()?;
         let next = self.flushed_state(progress)?;
         // One that was deleted and came again is there twice.
         let unflushed: BTreeSet<u32> = self.unflushed.iter().copied().collect();

@@ -1,8 +1,8 @@
 //! The disk as the store sees it: named files below one root, written, synced, renamed.
 //!
 //! Paths are relative to the root, with `/`. Implementations: `real_disk` (a folder), `memory_disk`
-//! (in-process, which can crash and damage files) and `objects::disk` (a prefix of a bucket). What a crash
-//! may lose is what was not synced: contents by [`DiskFile::sync`], names by [`Disk::sync_folder`].
+//! (in-process, which can crash and damage files), `overlay_disk` (changes that stay in memory) and
+//! `objects::disk` (a prefix of a bucket). What a crash may lose is what was not synced: contents by [`DiskFile::sync`], names by [`Disk::sync_folder`].
 
 /// A file of the operating system.
 pub use std::fs::File;
@@ -25,6 +25,8 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     fn read(&self, path: &str) -> Result<Readable>;
     /// Names of the files of a folder, sorted.
     fn list(&self, path: &str) -> Result<Vec<String>>;
+    /// Paths of all files below the root, sorted, without a leading `./`.
+    fn walk(&self) -> Result<Vec<String>>;
     /// Renames a file, replacing any.
     fn rename(&self, from: &str, to: &str) -> Result<()>;
     /// Removes a file; one that is not there is no error.

@@ -79,6 +79,15 @@ impl MemoryDisk {
         }
     }
 
+    /// Cuts a file to so many bytes, as a repair of a file system would.
+    pub fn cut(&self, path: &str, length: usize) {
+        if let Some(contents) = self.0.lock().files.get(path) {
+            let mut contents = contents.lock();
+            contents.written.truncate(length);
+            contents.synced = contents.written.clone();
+        }
+    }
+
     /// Paths of all files.
     pub fn paths(&self) -> Vec<String> {
         self.0.lock().files.keys().cloned().collect()
@@ -121,6 +130,13 @@ impl Disk for MemoryDisk {
         let state = self.0.lock();
         let names = state.files.keys().filter_map(|file| file.strip_prefix(&prefix));
         Ok(names.map(str::to_owned).collect())
+    }
+
+    fn walk(&self) -> Result<Vec<String>> {
+        let plain = |path: &String| path.trim_start_matches("./").to_owned();
+        let mut paths: Vec<String> = self.0.lock().files.keys().map(plain).collect();
+        paths.sort_unstable();
+        Ok(paths)
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {

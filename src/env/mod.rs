@@ -11,6 +11,7 @@ pub mod memory_disk;
 pub mod objects;
 pub mod process;
 pub mod progress;
+pub mod overlay_disk;
 pub mod random;
 pub mod real_disk;
 pub mod threads;

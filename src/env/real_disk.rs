@@ -51,6 +51,36 @@ impl RealDisk {
         self.refusal().map_or(Ok(()), Err)
     }
 
+    /// Opens a folder that is there, and locks it; nothing in it is changed.
+    ///
+    /// # Errors
+    /// `58P01` if there is none, `55006` if another process has it open; otherwise what the system says.
+    pub fn open_existing(root: &Path) -> Result<Self> {
+        if !root.is_dir() {
+            let message = format!("there is no folder \"{}\"", root.display());
+            return Err(Error::new(SqlState::UNDEFINED_FILE, message));
+        }
+        Self::open(root)
+    }
+
+    /// Opens a folder that is empty or not there yet, and locks it.
+    ///
+    /// # Errors
+    /// `55000` if it has anything in it; otherwise as [`RealDisk::open`].
+    pub fn open_empty(root: &Path) -> Result<Self> {
+        let occupied = match fs::read_dir(root) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(error) => return Err(context("list folder", root)(error)),
+        };
+        if occupied {
+            let message = format!("folder \"{}\" is not empty", root.display());
+            return Err(Error::new(SqlState::OBJECT_NOT_IN_STATE, message)
+                .hint("name a folder that is empty or does not exist yet"));
+        }
+        Self::open(root)
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
@@ -99,6 +129,13 @@ impl Disk for RealDisk {
         Ok(names)
     }
 
+    fn walk(&self) -> Result<Vec<String>> {
+        let mut paths = Vec::new();
+        walk_below(&self.root, "", &mut paths)?;
+        paths.sort_unstable();
+        Ok(paths)
+    }
+
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.check_writable()?;
         let from = self.path(from);
@@ -132,6 +169,19 @@ impl Disk for RealDisk {
             Error::new(SqlState::READ_ONLY, message)
         })
     }
+}
+
+fn walk_below(folder: &Path, prefix: &str, paths: &mut Vec<String>) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(context("list folder", folder))? {
+        let entry = entry.map_err(context("list folder", folder))?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type().map_err(context("look at file", &entry.path()))?;
+        match kind.is_dir() {
+            true => walk_below(&entry.path(), &format!("{name}/"), paths)?,
+            false => paths.push(name),
+        }
+    }
+    Ok(())
 }
 
 struct RealFile {

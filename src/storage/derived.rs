@@ -170,6 +170,23 @@ impl DerivedFile {
         let section = self.sections.get(&tag).ok_or_else(|| bad("lacks a section"))?;
         read_payload(&self.file, section)
     }
+
+    /// Reads all sections and compares their checksums; gives the length of the file in bytes.
+    ///
+    /// # Errors
+    /// As [`DerivedFile::section`], with the offset.
+    pub fn verify(&self) -> Result<u64> {
+        let mut sections: Vec<&Section> = self.sections.values().collect();
+        sections.sort_by_key(|section| section.offset);
+        for section in sections {
+            read_payload(&self.file, section).map_err(|error| {
+                let tag = String::from_utf8_lossy(&section.tag);
+                let (message, offset) = (error.message(), section.offset);
+                Error::new(error.code(), format!("{message}: section \"{tag}\" at offset {offset}"))
+            })?;
+        }
+        Ok(self.file.byte_count())
+    }
 }
 
 fn bad(what: &str) -> Error {

@@ -19,7 +19,11 @@ use crate::storage::record::FileReference;
 
 const FOLDER: &str = ".";
 const NAME: &str = "manifest";
-const TITLE: &str = "selfsame manifest 1 ";
+
+/// The version of the format.
+pub const FORMAT: u32 = 1;
+
+const TITLE: &str = "selfsame manifest ";
 
 /// What a store consists of, besides the log that follows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -65,11 +69,16 @@ pub struct SegmentEntry {
 }
 
 impl Manifest {
-    /// Paths of the files that it names, the log aside.
-    pub fn paths(&self) -> impl Iterator<Item = &String> {
+    /// The files that it names, the log aside.
+    pub fn references(&self) -> impl Iterator<Item = &FileReference> {
         let segments = self.segments.iter().map(|entry| &entry.file);
         let deletions = self.segments.iter().filter_map(|entry| entry.deletions.as_ref());
-        segments.chain(deletions).chain(&self.identities).map(|file| &file.path)
+        segments.chain(deletions).chain(&self.identities)
+    }
+
+    /// Paths of the files that it names, the log aside.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        self.references().map(|file| &file.path)
     }
 
     /// Reads the manifest; `None` if the folder has none, as a new store.
@@ -97,11 +106,25 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::read`].
     pub fn decode(contents: &[u8]) -> Result<Self> {
-        let text = std::str::from_utf8(contents).map_err(|_| bad("it is no text"))?;
+        Self::parse(std::str::from_utf8(contents).map_err(|_| bad("it is no text"))?)
+    }
+
+    fn parse(text: &str) -> Result<Self> {
         let (title, rest) = text.split_once('\n').ok_or_else(|| bad("it has no first line"))?;
-        let sum = title.strip_prefix(TITLE).ok_or_else(|| {
-            bad("its first line is another").hint("was the store written by a newer version?")
-        })?;
+        let (version, sum) = title
+            .strip_prefix(TITLE)
+            .and_then(|rest| rest.split_once(' '))
+            .ok_or_else(|| bad("its first line is another"))?;
+        if version.parse() != Ok(FORMAT) {
+            let newer = version.parse::<u32>().is_ok_and(|version| version > FORMAT);
+            let error = bad(&format!("it is of format {version}, not {FORMAT}"));
+            return Err(match newer {
+                true => {
+                    error.hint("the store was written by a newer version; open it with that one")
+                }
+                false => error,
+            });
+        }
         if sum != format!("{:08x}", crc32c::crc32c(rest.as_bytes())) {
             return Err(bad("its checksum is wrong"));
         }
@@ -123,12 +146,19 @@ impl Manifest {
         Ok(self)
     }
 
-    /// Replaces the manifest.
-    pub fn write(&self, disk: &Arc<dyn Disk>) -> Result<()> {
+    /// The manifest as a file says it.
+    ///
+    /// # Errors
+    /// `XX000` if it cannot be written as JSON, which would be a mistake of ours.
+    pub fn text(&self) -> Result<String> {
         let json = serde_json::to_string(self)
             .map_err(|error| Error::internal(format!("could not write the manifest: {error}")))?;
-        let text = format!("{TITLE}{:08x}\n{json}", crc32c::crc32c(json.as_bytes()));
-        disk.replace(FOLDER, NAME, text.as_bytes())
+        Ok(format!("{TITLE}{FORMAT} {:08x}\n{json}", crc32c::crc32c(json.as_bytes())))
+    }
+
+    /// Replaces the manifest.
+    pub fn write(&self, disk: &Arc<dyn Disk>) -> Result<()> {
+        disk.replace(FOLDER, NAME, self.text()?.as_bytes())
     }
 }
 
@@ -164,7 +194,23 @@ mod tests {
         let memory = MemoryDisk::new();
         let disk: Arc<dyn Disk> = Arc::new(memory.clone());
         Manifest::default().write(&disk).unwrap();
-        memory.damage("./manifest", 60);
-        assert_eq!(Manifest::read(&disk).unwrap_err().code().0, "XX001");
+        let length = disk.read("./manifest").unwrap().byte_count() as usize;
+        for offset in 0..length {
+            let copy = memory.crash(0);
+            copy.damage("./manifest", offset);
+            let disk: Arc<dyn Disk> = Arc::new(copy);
+            assert_eq!(Manifest::read(&disk).unwrap_err().code().0, "XX001", "byte {offset}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_told() {
+        let text = Manifest::default().text().unwrap().replacen(" 1 ", " 2 ", 1);
+        let error = Manifest::parse(&text).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "the store's manifest cannot be read: it is of format 2, not 1"
+        );
+        assert!(error.get_hint().is_some_and(|hint| hint.contains("newer")));
     }
 }

@@ -283,12 +283,36 @@ impl Segment {
         Ok(Some(array))
     }
 
+    /// Decodes every page; the offset of the first column chunk that cannot be, and why.
+    pub fn first_unreadable(&self) -> Option<(u64, Error)> {
+        let groups = 0..self.metadata.metadata().num_row_groups();
+        let columns = self.metadata.schema().fields().len();
+        groups.flat_map(|group| (0..columns).map(move |column| (group, column))).find_map(
+            |(group, column)| {
+                let error = self.decode(group, column).err()?;
+                Some((self.chunk_offset(group, column), error))
+            },
+        )
+    }
+
+    /// Where the first page of a column of a row group begins.
+    fn chunk_offset(&self, group: usize, column: usize) -> u64 {
+        let schema = self.metadata.parquet_schema();
+        let chunks = self.metadata.metadata().row_group(group).columns().iter().enumerate();
+        let of_column = chunks.filter(|(leaf, _)| schema.get_column_root_idx(*leaf) == column);
+        of_column.map(|(_, chunk)| chunk.byte_range().0).min().unwrap_or_default()
+    }
+
     fn read(&self, group: usize, column: usize) -> Result<ArrayRef> {
+        // Parquet's pages bear no checksum that its reader compares: damage could read as other values.
+        self.verify()?;
+        self.decode(group, column)
+    }
+
+    fn decode(&self, group: usize, column: usize) -> Result<ArrayRef> {
         let bad = |error: &dyn std::fmt::Display| {
             Error::corrupted(format!("segment \"{}\" cannot be read: {error}", self.file.path))
         };
-        // Parquet's pages bear no checksum that its reader compares: damage could read as other values.
-        self.verify()?;
         let rows = self.metadata.metadata().row_group(group).num_rows() as usize;
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [column]);
         let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(

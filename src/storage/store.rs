@@ -17,6 +17,7 @@ use crate::storage::derived::{self, DerivedFile, DerivedWriter};
 use crate::storage::log::{self, Log};
 use crate::storage::manifest::Manifest;
 use crate::storage::part::Part;
+use crate::storage::pins::{Pin, Pins};
 use crate::storage::record::{FileReference, PartRows, Record, each_identity, identities_batch};
 use crate::storage::segment::{ColumnCache, Segment, SegmentWriter};
 use crate::storage::tail::LogTail;
@@ -33,6 +34,7 @@ pub struct Files {
     disk: Arc<dyn Disk>,
     cache: Arc<ColumnCache>,
     next_number: AtomicU64,
+    pins: Arc<Pins>,
 }
 
 impl Files {
@@ -99,7 +101,17 @@ impl Files {
 
     /// Removes a file by its path.
     pub fn remove_path(&self, path: &str) -> Result<()> {
-        self.disk.remove(path)
+        self.pins.remove(path)
+    }
+
+    /// Where the files are.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Keeps files from being removed as long as what is given back lives.
+    pub fn pin(&self, paths: BTreeSet<String>) -> Pin {
+        self.pins.hold(paths)
     }
 
     /// Makes the names of a dataset's new segments durable.
@@ -237,7 +249,8 @@ impl Store {
         let records = payloads.iter().map(Record::decode).collect::<Result<Vec<_>>>()?;
         let cache = Arc::new(ColumnCache::new(cache_bytes));
         let next_number = AtomicU64::new(manifest.next_file_number.max(1));
-        let files = Arc::new(Files { disk, cache, next_number });
+        let pins = Pins::new(Arc::clone(&disk));
+        let files = Arc::new(Files { disk, cache, next_number, pins });
         remove_leftovers(&files, &manifest, &records)?;
         derived::remove_unfinished(&files.disk)?;
         let opened = Opened { manifest: manifest.clone(), records };
@@ -285,21 +298,41 @@ impl Store {
         &self.manifest
     }
 
+    /// Whether the store takes anything more.
+    ///
+    /// # Errors
+    /// `58030` once writing its log or its manifest has failed.
+    pub fn check_writable(&self) -> Result<()> {
+        self.log.check_sound()
+    }
+
     /// Puts a new manifest in force, which covers everything logged so far, and starts a new log.
     ///
     /// # Errors
-    /// Whatever the disk says; then the old manifest and log still hold everything.
+    /// Whatever the disk says; then the old manifest and log still hold everything. If it is not known
+    /// which manifest a crash would leave, nothing more is taken.
     pub fn flush(&mut self, mut manifest: Manifest) -> Result<()> {
+        self.log.check_sound()?;
         let old = self.log.number();
         let log = create_log(&self.files.disk, old + 1)?;
         manifest.log_number = log.number();
         manifest.next_file_number = self.files.next_number.load(Ordering::Relaxed);
         manifest.epoch = self.manifest.epoch;
         manifest.writer.clone_from(&self.manifest.writer);
-        manifest.write(&self.files.disk)?;
+        if let Err(error) = manifest.write(&self.files.disk) {
+            let untouched = Manifest::read(&self.files.disk)
+                .is_ok_and(|found| found.as_ref() == Some(&self.manifest));
+            if !untouched {
+                self.log.poison();
+            }
+            return Err(error);
+        }
         self.log = log;
         self.manifest = manifest;
-        self.files.disk.remove(&log::path(old))
+        if let Err(error) = self.files.disk.remove(&log::path(old)) {
+            tracing::warn!(path = log::path(old), %error, "could not remove a log that was flushed");
+        }
+        Ok(())
     }
 }
 

@@ -9,7 +9,9 @@ use bytes::Bytes;
 
 use crate::env::disk::{Disk, Growing};
 use crate::error::{Error, Result};
-use crate::storage::log::{FILE_HEADER, RECORD_BYTES_MAX, RECORD_HEADER, checksum, header, path};
+use crate::storage::log::{
+    FILE_HEADER, RECORD_BYTES_MAX, RECORD_HEADER, file_header, header, path, record,
+};
 
 /// A log being read.
 pub struct LogTail {
@@ -27,7 +29,7 @@ impl LogTail {
     /// `58P01` if there is no such log, `XX001` if the file is none, or what the disk says.
     pub fn open(disk: &Arc<dyn Disk>, number: u64) -> Result<Self> {
         let mut file = disk.growing(&path(number))?;
-        if file.read(0, FILE_HEADER)? != header(number) {
+        if file.read(0, FILE_HEADER)?[..] != file_header(number)[..] {
             return Err(Error::corrupted(format!("\"{}\" is not a log file", path(number))));
         }
         Ok(Self { file, number, sequence: 0, end: FILE_HEADER as u64 })
@@ -49,24 +51,14 @@ impl LogTail {
     /// What the disk says.
     pub fn next_record(&mut self) -> Result<Option<Bytes>> {
         let head = self.file.read(self.end, RECORD_HEADER)?;
-        let Some(length) = head.get(..4).and_then(|bytes| bytes.try_into().ok()) else {
+        let Some(head) = header(&head, 0).filter(|head| head.length <= RECORD_BYTES_MAX) else {
             return Ok(None);
         };
-        let length = u32::from_le_bytes(length) as usize;
-        if length == 0 || length > RECORD_BYTES_MAX || head.len() < RECORD_HEADER {
-            return Ok(None);
-        }
-        let record = self.file.read(self.end, RECORD_HEADER + length)?;
-        if record.len() < RECORD_HEADER + length || record[..RECORD_HEADER] != head {
-            return Ok(None);
-        }
-        let payload = record.slice(RECORD_HEADER..);
-        let sum = checksum(self.sequence, &payload).to_le_bytes();
-        if record[4..8] != sum || record[8..16] != self.sequence.to_le_bytes() {
-            return Ok(None);
-        }
+        // One byte more ends the record.
+        let stored = self.file.read(self.end, RECORD_HEADER + head.length + 1)?;
+        let Some(payload) = record(&stored, 0, self.sequence) else { return Ok(None) };
         self.sequence += 1;
-        self.end += record.len() as u64;
+        self.end += stored.len() as u64;
         Ok(Some(payload))
     }
 }

@@ -57,7 +57,7 @@ impl Client {
         let options = Options { disk: Arc::new(disk), clock, ..Options::memory() };
         let database = Database::open(options)?;
         let runtime = Some(RUNTIME.handle().clone());
-        let settings = Settings { copy_directories, memory_limit: None, runtime };
+        let settings = Settings { copy_directories, runtime, ..Settings::default() };
         let session = Server::new(Arc::clone(&database), settings).session("it", "it", &[])?;
         Ok(Self { database, session })
     }

@@ -27,4 +27,5 @@ mod simulation;
 mod startup;
 mod time_travel;
 mod transactions;
+mod upkeep;
 mod wire;

@@ -68,6 +68,10 @@ impl Disk for PowerCut {
         self.disk.list(path)
     }
 
+    fn walk(&self) -> Result<Vec<String>> {
+        self.disk.walk()
+    }
+
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.change()?;
         self.disk.rename(from, to)

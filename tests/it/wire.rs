@@ -39,7 +39,7 @@ impl Fixture {
 
     async fn with(connections_max: usize, copy_directories: Vec<PathBuf>) -> Self {
         let database = Database::open(Options::memory()).expect("a database in memory");
-        let settings = Settings { copy_directories, memory_limit: None, runtime: None };
+        let settings = Settings { copy_directories, ..Settings::default() };
         let server = Server::new(database, settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");

@@ -201,7 +201,7 @@ fn serve(database: Arc<Database>) -> Arc<Server> {
     let queries = QUERIES.get_or_init(|| computation_runtime().expect("the system has threads"));
     let copy_directories = vec![Path::new(DATA).to_owned()];
     let runtime = Some(queries.handle().clone());
-    Server::new(database, Settings { copy_directories, memory_limit: None, runtime })
+    Server::new(database, Settings { copy_directories, runtime, ..Settings::default() })
 }
 
 impl Listening {

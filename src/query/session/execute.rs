@@ -17,7 +17,7 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, block, copy, cursor, decide, delete, derive, explain,
+    Inner, Kept, Notice, Outcome, backup, block, copy, cursor, decide, delete, derive, explain,
     explain_profile, insert, policy_query, show,
 };
 use crate::query::statements::Parsed;
@@ -234,6 +234,7 @@ async fn ours(
             copy::run(session, gate, statement).await
         }
         Parsed::ExplainProfile(statement) => explain_profile::run(session, statement).await,
+        Parsed::BackupTo(statement) => backup::run(session, statement).await,
     }
 }
 

@@ -10,6 +10,7 @@
 //! Planning and running happen on the server's runtime, whose threads have the stacks for it; the
 //! public methods go there by themselves. Nothing here knows the protocol.
 
+mod backup;
 mod block;
 mod channels;
 mod command;

@@ -30,6 +30,8 @@ use crate::query::session::policy_query::PolicyCompiler;
 pub struct Settings {
     /// Folders whose files COPY may read; with none it may read no file.
     pub copy_directories: Vec<PathBuf>,
+    /// Folders that BACKUP may write; with none it may write nowhere.
+    pub backup_directories: Vec<PathBuf>,
     /// Bytes that running queries may hold together; sorting and grouping go to disk beyond it.
     pub memory_limit: Option<usize>,
     /// Where plans are made and run. Its threads need [`STACK_BYTES`] of stack; without one the server
@@ -41,6 +43,7 @@ pub struct Settings {
 pub struct Server {
     pub(super) database: Arc<Database>,
     pub(super) copy_directories: Vec<PathBuf>,
+    pub(super) backup_directories: Vec<PathBuf>,
     pub(super) environment: Arc<RuntimeEnv>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_at_micros: i64,
@@ -118,6 +121,7 @@ impl Server {
         Arc::new(Self {
             database,
             copy_directories: settings.copy_directories,
+            backup_directories: settings.backup_directories,
             environment,
             started_at_micros: clock.now_micros(),
             clock,

@@ -16,6 +16,7 @@ mod alter_dataset;
 mod alter_merge_policy;
 mod alter_namespace;
 mod alter_system;
+mod backup_to;
 mod copy_from;
 mod copy_to;
 mod create_dataset;
@@ -35,6 +36,7 @@ use crate::error::Result;
 use crate::model::decision::DecisionKind;
 use crate::model::definition::Definition;
 
+pub use crate::query::statements::backup_to::BackupTo;
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
 pub use crate::query::statements::copy_to::{CopyLayout, CopyTo, ForceQuote, copy_to};
 pub(crate) use crate::query::statements::create_dataset::expression_positions;
@@ -63,6 +65,8 @@ pub enum Parsed {
     CopyFrom(CopyFrom),
     /// `EXPLAIN PROFILE`.
     ExplainProfile(ExplainProfile),
+    /// `BACKUP TO`.
+    BackupTo(BackupTo),
 }
 
 impl Parsed {
@@ -74,6 +78,7 @@ impl Parsed {
             Self::ShowCreate { .. } => "SHOW CREATE",
             Self::CopyFrom(_) => "COPY",
             Self::ExplainProfile(_) => "EXPLAIN",
+            Self::BackupTo(_) => "BACKUP",
         }
     }
 }
@@ -136,6 +141,7 @@ pub const ALL: &[&dyn StatementParser] = &[
     &drop_unlink::DropUnlink,
     &alter_system::AlterSystem,
     &explain_profile::ExplainProfileParser,
+    &backup_to::BackupToParser,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.
