@@ -21,6 +21,9 @@ use tokio::sync::watch;
 use crate::config::{Command, Config};
 use crate::demo::Company;
 use crate::engine::{Database, Options};
+use crate::env::host::host_name;
+use crate::env::objects::disk::{ObjectOptions, cache_directory};
+use crate::env::objects::location::Location;
 use crate::error::{Error, Result};
 use crate::query::session::{Server, Settings};
 use crate::server::sample::TemporaryFolder;
@@ -53,7 +56,28 @@ pub fn run(command: &Command, config: &Config) -> Result<()> {
 /// Opens the store. Half of the memory is for what the engine caches, half for queries.
 fn open(config: &Config) -> Result<Arc<Database>> {
     let cache_bytes = config.memory_limit_bytes / 2;
-    crate::query::open(Options { cache_bytes, ..Options::at(config.data.as_ref())? })
+    let options = store(config)?;
+    let commit_window = config.commit_window.unwrap_or(options.commit_window);
+    crate::query::open(Options { cache_bytes, commit_window, follow: config.follow, ..options })
+}
+
+/// Where the store is.
+fn store(config: &Config) -> Result<Options> {
+    let location = config.data.as_deref().and_then(Path::to_str);
+    let Some(location) = location.filter(|text| Location::is_meant(text)) else {
+        return match (&config.data, config.follow) {
+            (Some(path), Some(_)) => Options::followed_folder(path),
+            _ => Options::at(config.data.as_ref()),
+        };
+    };
+    let options = ObjectOptions {
+        name: format!("{} at {}", host_name(), config.listen),
+        cache_directory: cache_directory(config.object_cache_directory.as_deref()),
+        cache_bytes: config.object_cache_bytes,
+        follow: config.follow.is_some(),
+        ..ObjectOptions::default()
+    };
+    Options::objects(&Location::parse(location)?, options)
 }
 
 fn sessions(database: &Arc<Database>, config: &Config) -> Arc<Server> {

@@ -34,6 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["web"]),
+    ("object_store", &["env"]),
 ];
 
 /// Modules that may see clocks, randomness, files and threads, so that everything else can be replayed.

@@ -8,17 +8,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::engine::derive::Derivations;
+use crate::engine::follower::Follower;
 use crate::engine::intake::EventIds;
 use crate::engine::operations::Operations;
 use crate::engine::past::Pasts;
 use crate::engine::policy_query::PolicyPrograms;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
+use crate::engine::replication::Replication;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::writer::{
     Pending, PendingDelete, QUEUE_MAX, Reply, Request, SnapshotCell, TouchedCell,
@@ -26,6 +29,8 @@ use crate::engine::writer::{
 use crate::env::clock::{Clock, RealClock};
 use crate::env::disk::Disk;
 use crate::env::memory_disk::MemoryDisk;
+use crate::env::objects::disk::{ObjectDisk, ObjectOptions};
+use crate::env::objects::location::Location;
 use crate::env::real_disk::RealDisk;
 use crate::env::threads;
 use crate::error::{Error, Result, SqlState};
@@ -38,6 +43,10 @@ use crate::storage::store::Files;
 /// Bytes of decoded columns kept unless configured otherwise.
 pub const CACHE_BYTES_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
 
+/// How long a commit waits for others in object storage unless configured otherwise: less than the
+/// request takes, and it bounds the requests at 50 a second.
+pub const OBJECT_COMMIT_WINDOW: Duration = Duration::from_millis(20);
+
 /// How to open a database.
 #[derive(Clone)]
 pub struct Options {
@@ -47,6 +56,11 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Bytes of decoded columns to keep.
     pub cache_bytes: u64,
+    /// How long a commit waits for others that it can be made durable with. Where that costs a request,
+    /// waiting is worth its time.
+    pub commit_window: Duration,
+    /// Read only what another process writes, and look for news so often.
+    pub follow: Option<Duration>,
 }
 
 impl Options {
@@ -58,13 +72,32 @@ impl Options {
         Ok(Self { disk: Arc::new(RealDisk::open(path)?), ..Self::memory() })
     }
 
+    /// A store in a folder that another process writes; [`Options::follow`] is to be set too.
+    ///
+    /// # Errors
+    /// `58P01` if there is no such folder, otherwise what the system says.
+    pub fn followed_folder(path: &std::path::Path) -> Result<Self> {
+        Ok(Self { disk: Arc::new(RealDisk::follow(path)?), ..Self::memory() })
+    }
+
     /// A store in memory, gone with the process.
     pub fn memory() -> Self {
         Self {
             disk: Arc::new(MemoryDisk::new()),
             clock: Arc::new(RealClock),
             cache_bytes: CACHE_BYTES_DEFAULT,
+            commit_window: Duration::ZERO,
+            follow: None,
         }
+    }
+
+    /// A store in object storage.
+    ///
+    /// # Errors
+    /// `22023` if the environment does not say how to reach it, or what the local disk says.
+    pub fn objects(location: &Location, options: ObjectOptions) -> Result<Self> {
+        let disk = Arc::new(ObjectDisk::open(location, options)?);
+        Ok(Self { disk, commit_window: OBJECT_COMMIT_WINDOW, ..Self::memory() })
     }
 
     /// A store in a folder if one is given, else in memory.
@@ -93,6 +126,7 @@ pub(crate) struct Shared {
     pub(crate) snapshot: SnapshotCell,
     pub(crate) touched: TouchedCell,
     pub(crate) operations: Operations,
+    pub(crate) replication: Mutex<Replication>,
     event_ids: Mutex<HashMap<u32, Arc<EventIds>>>,
 }
 
@@ -110,6 +144,7 @@ impl Shared {
             files,
             clock,
             operations,
+            replication: Mutex::default(),
             snapshot: SnapshotCell::new(Arc::new(snapshot)),
             touched: TouchedCell::new(touched),
             event_ids: Mutex::default(),
@@ -157,16 +192,25 @@ impl Database {
     /// # Errors
     /// `XX001` if the store is damaged; whatever the disk says.
     pub fn open(options: Options) -> Result<Arc<Self>> {
-        let writer = recovery::open(&options)?;
         let (requests, queue) = sync_channel(QUEUE_MAX);
-        let shared = Arc::clone(&writer.shared);
-        let next_ingest_id = AtomicI64::new(writer.state.next_ingest_id);
-        let thread = threads::spawn("writer", move || writer.run(&queue))?;
+        let (shared, next_ingest_id, thread) = match options.follow {
+            Some(poll) => {
+                let follower = Follower::open(&options, poll)?;
+                let shared = Arc::clone(follower.shared());
+                (shared, 0, threads::spawn("follower", move || follower.run(&queue))?)
+            }
+            None => {
+                let writer = recovery::open(&options)?;
+                let shared = Arc::clone(&writer.shared);
+                let next_ingest_id = writer.state.next_ingest_id;
+                (shared, next_ingest_id, threads::spawn("writer", move || writer.run(&queue))?)
+            }
+        };
         Ok(Arc::new(Self {
             shared,
             requests,
             writer: Mutex::new(Some(thread)),
-            next_ingest_id,
+            next_ingest_id: AtomicI64::new(next_ingest_id),
             views: ProfileViews::default(),
             pasts: Pasts::default(),
             derivations: Derivations::default(),
@@ -246,14 +290,30 @@ impl Database {
     /// Whatever the disk says; what was acknowledged is in the log all the same.
     pub fn close(&self) -> Result<()> {
         let Some(thread) = self.writer.lock().take() else { return Ok(()) };
-        let result = self.ask(Request::Close);
+        let result = self.send(Request::Close);
         if thread.join().is_err() {
             return Err(Error::internal("the writer panicked"));
         }
         result
     }
 
+    /// Refuses writes where they are not taken: by a follower, and by a writer that has lost its store.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        let refusal = self.shared.replication.lock().refusal();
+        refusal.or_else(|| self.shared.files.refusal()).map_or(Ok(()), Err)
+    }
+
+    /// Where this process stands in the log of the store.
+    pub fn replication(&self) -> Replication {
+        self.shared.replication.lock().clone()
+    }
+
     fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
+        self.check_writable()?;
+        self.send(request)
+    }
+
+    fn send<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
         let (reply, answer) = sync_channel(1);
         let closed = || Error::new(SqlState::ADMIN_SHUTDOWN, "the database is shutting down");
         self.requests.send(request(reply)).map_err(|_| closed())?;

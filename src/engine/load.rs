@@ -60,7 +60,7 @@ impl Load {
     /// The statement that would ask for it.
     fn statement(&self) -> String {
         let name = |source: &Source| match &source.input {
-            Input::File(_) => quote_literal(&source.name),
+            Input::File(_) | Input::Later(_) => quote_literal(&source.name),
             Input::Stream(_) => source.name.clone(),
         };
         let names: Vec<String> = self.sources.iter().map(name).collect();
@@ -106,6 +106,7 @@ impl Database {
     }
 
     fn load_rows(&self, load: Load, progress: Progress) -> Result<LoadReport> {
+        self.check_writable()?;
         let snapshot = self.snapshot();
         let dataset = Arc::new(snapshot.catalog().dataset(&load.dataset)?.clone());
         let target = target(&dataset, load.columns.as_deref())?;
@@ -412,6 +413,7 @@ impl Database {
     /// # Errors
     /// `42P01`, `23514` for a row that may not be accepted, `40001` if the dataset changed meanwhile.
     pub fn insert(&self, dataset: &str, batch: &RecordBatch) -> Result<u64> {
+        self.check_writable()?;
         let snapshot = self.snapshot();
         let dataset = Arc::new(snapshot.catalog().dataset(dataset)?.clone());
         let programs = self.derivations().programs(&dataset)?;

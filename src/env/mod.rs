@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod host;
 pub mod memory_disk;
 pub mod objects;
 pub mod random;
