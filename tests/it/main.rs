@@ -9,6 +9,7 @@ mod values;
 
 mod against_model;
 mod bad_input;
+mod bucket;
 mod changes;
 mod concurrency;
 mod deletion;
@@ -18,6 +19,7 @@ mod freshness;
 mod functions;
 mod graph;
 mod lineage;
+mod objects;
 mod oracle;
 mod policies;
 mod recovery;

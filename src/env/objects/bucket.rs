@@ -126,35 +126,18 @@ fn runtime() -> Result<&'static Runtime> {
 }
 
 impl Bucket {
-    /// A bucket, by the credentials and the endpoint of the environment. Nothing is asked of it yet.
+    /// A bucket, by the credentials and the endpoint of the environment, unless overridden. Nothing is
+    /// asked of it yet.
     ///
     /// # Errors
     /// `22023` if the environment says nothing useful.
-    pub fn open(location: &Location, patience: Patience) -> Result<Self> {
+    pub fn open(
+        location: &Location,
+        patience: Patience,
+        overrides: &[(String, String)],
+    ) -> Result<Self> {
         let url = location.bucket_url();
-        let retry = RetryConfig {
-            backoff: BackoffConfig {
-                max_backoff: Duration::from_secs(3),
-                ..BackoffConfig::default()
-            },
-            max_retries: 10,
-            retry_timeout: patience.request,
-        };
-        let store: object_store::Result<Arc<dyn ObjectStore>> = match location.provider {
-            Provider::S3 => {
-                let builder = AmazonS3Builder::from_env().with_url(&url).with_retry(retry);
-                builder.build().map(|store| Arc::new(store) as _)
-            }
-            Provider::GoogleCloud => {
-                let builder = GoogleCloudStorageBuilder::from_env().with_url(&url);
-                builder.with_retry(retry).build().map(|store| Arc::new(store) as _)
-            }
-            Provider::Azure => {
-                let builder = MicrosoftAzureBuilder::from_env().with_url(&url);
-                builder.with_retry(retry).build().map(|store| Arc::new(store) as _)
-            }
-        };
-        let store = store.map_err(|error| {
+        let store = client(location.provider, &url, patience, overrides).map_err(|error| {
             let message = format!("cannot use \"{url}\": {}", bare(&error.to_string()));
             Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
                 .hint("credentials and endpoint come from the environment, such as AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT")
@@ -507,6 +490,40 @@ impl Bucket {
             futures::stream::iter(keys).map(read).buffered(REQUESTS_MAX).try_collect().await
         })?;
         got.map_err(|(path, error): (String, _)| self.failed("read", &path, &error))
+    }
+}
+
+/// The provider's client.
+fn client(
+    provider: Provider,
+    url: &str,
+    patience: Patience,
+    overrides: &[(String, String)],
+) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let backoff = BackoffConfig { max_backoff: Duration::from_secs(3), ..BackoffConfig::default() };
+    let retry = RetryConfig { backoff, max_retries: 10, retry_timeout: patience.request };
+    match provider {
+        Provider::S3 => {
+            let mut builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry);
+            for (key, value) in overrides {
+                builder = builder.with_config(key.parse()?, value);
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        Provider::GoogleCloud => {
+            let mut builder = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry);
+            for (key, value) in overrides {
+                builder = builder.with_config(key.parse()?, value);
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        Provider::Azure => {
+            let mut builder = MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry);
+            for (key, value) in overrides {
+                builder = builder.with_config(key.parse()?, value);
+            }
+            Ok(Arc::new(builder.build()?))
+        }
     }
 }
 

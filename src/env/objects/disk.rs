@@ -67,6 +67,8 @@ pub struct ObjectOptions {
     pub patience: Patience,
     /// Whether to read only, while another process writes.
     pub follow: bool,
+    /// Settings of the provider's client that beat the environment, such as `aws_endpoint`.
+    pub overrides: Vec<(String, String)>,
 }
 
 impl Default for ObjectOptions {
@@ -78,6 +80,7 @@ impl Default for ObjectOptions {
             remove_after: REMOVE_AFTER,
             patience: Patience::default(),
             follow: false,
+            overrides: Vec::new(),
         }
     }
 }
@@ -112,7 +115,7 @@ impl ObjectDisk {
     /// # Errors
     /// `22023` if the environment does not say how to reach it, or what the local disk says.
     pub fn open(location: &Location, options: ObjectOptions) -> Result<Self> {
-        let bucket = Bucket::open(location, options.patience)?;
+        let bucket = Bucket::open(location, options.patience, &options.overrides)?;
         let cache = Cache::create(&options.cache_directory, options.cache_bytes)?;
         Ok(Self(Arc::new(Inner {
             bucket,
