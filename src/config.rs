@@ -79,6 +79,8 @@ pub struct Config {
     pub memory_limit_bytes: u64,
     /// Read only what another server writes, and look for news so often.
     pub follow: Option<Duration>,
+    /// Whether to take a store in object storage from a writer that lives.
+    pub take_over: bool,
     /// How long a commit waits for others; `None`: as the kind of store has it.
     pub commit_window: Option<Duration>,
     /// Local disk for copies of what is in object storage.
@@ -176,6 +178,7 @@ fn config(typed: &Typed) -> Result<Config> {
             .one("memory_limit", |text| value::bytes(text, MEMORY_LIMIT_MIN_BYTES))?
             .unwrap_or(MEMORY_LIMIT_DEFAULT_BYTES),
         follow: follow(typed)?,
+        take_over: typed.one("take_over", value::switch)?.unwrap_or(false),
         commit_window: typed.one("commit_window", |text| {
             value::duration(text, Duration::ZERO..=COMMIT_WINDOW_MAX)
         })?,

@@ -75,6 +75,7 @@ fn store(config: &Config) -> Result<Options> {
         cache_directory: cache_directory(config.object_cache_directory.as_deref()),
         cache_bytes: config.object_cache_bytes,
         follow: config.follow.is_some(),
+        take_over: config.take_over,
         ..ObjectOptions::default()
     };
     Options::objects(&Location::parse(location)?, options)

@@ -147,6 +147,14 @@ pub(crate) const ALL: &[Setting] = &[
         list: false,
     },
     Setting {
+        key: "take_over",
+        flag: "take-over",
+        value: SWITCH,
+        doc: "Take a store in object storage from the server that writes it, which becomes read-only",
+        subcommands: &[Serve, Sql, Ingest],
+        list: false,
+    },
+    Setting {
         key: "commit_window",
         flag: "commit-window",
         value: "DURATION",

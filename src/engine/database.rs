@@ -297,10 +297,14 @@ impl Database {
         result
     }
 
-    /// Refuses writes where they are not taken: by a follower, and by a writer that has lost its store.
-    pub(crate) fn check_writable(&self) -> Result<()> {
+    /// Why writes are refused, if they are: by a follower, and by a writer that has lost its store.
+    pub fn write_refusal(&self) -> Option<Error> {
         let refusal = self.shared.replication.lock().refusal();
-        refusal.or_else(|| self.shared.files.refusal()).map_or(Ok(()), Err)
+        refusal.or_else(|| self.shared.files.refusal())
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        self.write_refusal().map_or(Ok(()), Err)
     }
 
     /// Where this process stands in the log of the store.

@@ -147,6 +147,9 @@ impl Writer {
                 if flushed.is_ok() {
                     self.save_if_changed();
                 }
+                if let Err(error) = self.shared.files.release() {
+                    tracing::warn!(%error, "could not tell others that the store is closed");
+                }
                 drop(reply.send(flushed));
                 return;
             }

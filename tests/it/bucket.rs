@@ -189,6 +189,7 @@ impl Bucket {
             name: name.to_owned(),
             cache_directory: self.folder.path().join("copies"),
             remove_after: Duration::ZERO,
+            take_over: true,
             patience: Patience { request: Duration::from_secs(20), write: Duration::from_secs(20) },
             overrides: self
                 .variables()

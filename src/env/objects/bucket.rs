@@ -162,6 +162,11 @@ impl Bucket {
         result.recv().map_err(|_| Error::internal("a request to object storage was dropped"))
     }
 
+    /// Waits.
+    pub(super) fn pause(&self, time: Duration) -> Result<()> {
+        self.wait(async move { tokio::time::sleep(time).await })
+    }
+
     /// Does work later, or never if the process ends before.
     pub(super) fn later(
         &self,
@@ -229,17 +234,15 @@ impl Bucket {
     /// # Errors
     /// As [`Bucket::get`].
     pub fn get_end(&self, path: &str, length: u64) -> Result<Object> {
-        let range = match self.location.provider {
-            // It has no ranges that count from the end.
-            Provider::Azure => {
-                let byte_count = self.head(path)?.0;
-                GetRange::Bounded(byte_count.saturating_sub(length)..byte_count)
-            }
-            _ => GetRange::Suffix(length),
-        };
-        let options = GetOptions { range: Some(range), ..GetOptions::default() };
-        let got = self.get_with(path, options)?;
-        got.map_err(|error| self.failed("read", path, &error))
+        // Ranges that count from the end are not known everywhere, and of a small object this is all.
+        let range = Some(GetRange::Bounded(0..length));
+        let got = self.get_with(path, GetOptions { range, ..GetOptions::default() })?;
+        let mut object = got.map_err(|error| self.failed("read", path, &error))?;
+        if object.byte_count > length {
+            let end = object.byte_count - length..object.byte_count;
+            object.bytes = self.get_range(path, end, &object.version)?;
+        }
+        Ok(object)
     }
 
     /// Reads a range of an object of a version.
@@ -384,7 +387,7 @@ impl Bucket {
                 return Err(error);
             }
             tracing::warn!(%error, "a write to object storage is tried again");
-            self.wait(tokio::time::sleep(PAUSE))?;
+            self.pause(PAUSE)?;
         }
     }
 
