@@ -21,6 +21,7 @@ use clap::ArgMatches;
 use crate::config::setting::Subcommand;
 use crate::config::typed::Typed;
 use crate::demo::{Company, PEOPLE_DEFAULT, PEOPLE_MAX, SEED_DEFAULT};
+use crate::env::objects::disk::CACHE_BYTES_DEFAULT;
 use crate::error::{Error, Result, SqlState};
 
 /// Where the server listens unless told otherwise.
@@ -52,6 +53,20 @@ pub const SHUTDOWN_GRACE_DEFAULT: Duration = Duration::from_secs(10);
 
 /// The longest that can be asked for: a day, beyond which nobody means it.
 pub const SHUTDOWN_GRACE_MAX_SECONDS: u64 = 24 * 3600;
+/// How often a follower looks for news unless told otherwise.
+pub const FOLLOW_POLL_DEFAULT: Duration = Duration::from_secs(1);
+
+/// The shortest poll interval: each poll is two requests.
+pub const FOLLOW_POLL_MIN: Duration = Duration::from_millis(10);
+
+/// The longest: files that a follower may still need are kept for a quarter of an hour.
+pub const FOLLOW_POLL_MAX: Duration = Duration::from_secs(300);
+
+/// The longest that a commit may wait for others: beyond, clients take the server for dead.
+pub const COMMIT_WINDOW_MAX: Duration = Duration::from_secs(10);
+
+/// The least disk for copies of objects: a segment or two.
+pub const OBJECT_CACHE_MIN_BYTES: u64 = 64 << 20;
 
 /// The configuration file that is read if it is there.
 pub const FILE_DEFAULT: &str = "selfsame.toml";
@@ -59,7 +74,8 @@ pub const FILE_DEFAULT: &str = "selfsame.toml";
 /// The settings, checked and with their defaults applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Folder of the store; `None`: in memory, or for `demo` a temporary one.
+    /// Folder of the store, or its location in object storage as it was typed; `None`: in memory, or for
+    /// `demo` a temporary folder.
     pub data: Option<PathBuf>,
     /// Where to listen for PostgreSQL clients; a loopback address.
     pub listen: SocketAddr,
@@ -83,6 +99,16 @@ pub struct Config {
     pub connections_max: usize,
     /// Memory for queries and caches.
     pub memory_limit_bytes: u64,
+    /// Read only what another server writes, and look for news so often.
+    pub follow: Option<Duration>,
+    /// Whether to take a store in object storage from a writer that lives.
+    pub take_over: bool,
+    /// How long a commit waits for others; `None`: as the kind of store has it.
+    pub commit_window: Option<Duration>,
+    /// Local disk for copies of what is in object storage.
+    pub object_cache_bytes: u64,
+    /// Where these are; `None`: where the system has temporary files.
+    pub object_cache_directory: Option<PathBuf>,
 }
 
 /// Where to listen for HTTP.
@@ -237,7 +263,23 @@ fn config(typed: &Typed) -> Result<Config> {
         memory_limit_bytes: typed
             .one("memory_limit", |text| value::bytes(text, MEMORY_LIMIT_MIN_BYTES))?
             .unwrap_or(MEMORY_LIMIT_DEFAULT_BYTES),
+        follow: follow(typed)?,
+        take_over: typed.one("take_over", value::switch)?.unwrap_or(false),
+        commit_window: typed.one("commit_window", |text| {
+            value::duration(text, Duration::ZERO..=COMMIT_WINDOW_MAX)
+        })?,
+        object_cache_bytes: typed
+            .one("object_cache", |text| value::bytes(text, OBJECT_CACHE_MIN_BYTES))?
+            .unwrap_or(CACHE_BYTES_DEFAULT),
+        object_cache_directory: typed.one("object_cache_directory", value::local_directory)?,
     })
+}
+
+fn follow(typed: &Typed) -> Result<Option<Duration>> {
+    let poll = typed
+        .one("follow_poll", |text| value::duration(text, FOLLOW_POLL_MIN..=FOLLOW_POLL_MAX))?;
+    let follow = typed.one("follow", value::switch)?.unwrap_or(false);
+    Ok(follow.then(|| poll.unwrap_or(FOLLOW_POLL_DEFAULT)))
 }
 
 fn command(
@@ -247,6 +289,12 @@ fn command(
     config: &Config,
 ) -> Result<Command> {
     Ok(match subcommand {
+        Subcommand::Serve if config.follow.is_some() && config.data.is_none() => {
+            let message = "a follower needs the store of another server";
+            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message).hint(
+                "name it with --data, SELFSAME_DATA, or \"data\" in the configuration file",
+            ));
+        }
         Subcommand::Serve => Command::Serve,
         Subcommand::Demo => {
             let company = company(typed)?;

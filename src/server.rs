@@ -25,6 +25,9 @@ use tokio::sync::watch;
 use crate::config::{Command, Config};
 use crate::demo::Company;
 use crate::engine::{Database, Options};
+use crate::env::host::host_name;
+use crate::env::objects::disk::{ObjectOptions, cache_directory};
+use crate::env::objects::location::Location;
 use crate::env::progress::Progress;
 use crate::error::{Error, Result};
 use crate::query::session::{Server, Settings};
@@ -58,7 +61,7 @@ pub fn run(command: &Command, config: &Config) -> Result<()> {
         }
         Command::Check { deep } => upkeep::check(store(config)?, *deep),
         Command::Backup { folder, kept } => {
-            let database = open(config)?;
+            let database = open(config, &Progress::default())?;
             let taken = upkeep::backup(&database, folder, *kept);
             taken.and(database.close())
         }
@@ -74,13 +77,36 @@ fn open(config: &Config, progress: &Progress) -> Result<Arc<Database>> {
     let shown = progress.clone();
     let _shown = Shown::begin(move || shown.standing());
     let progress = progress.clone();
-    crate::query::open(Options { cache_bytes, progress, ..Options::at(config.data.as_ref())? })
+    let options = located(config)?;
+    let commit_window = config.commit_window.unwrap_or(options.commit_window);
+    let follow = config.follow;
+    crate::query::open(Options { cache_bytes, progress, commit_window, follow, ..options })
 }
 
 /// The folder of the store, where a command cannot do without.
 fn store(config: &Config) -> Result<&Path> {
     let missing = || Error::internal("a command was let through without the folder of a store");
     config.data.as_deref().ok_or_else(missing)
+}
+
+/// Where the store is.
+fn located(config: &Config) -> Result<Options> {
+    let location = config.data.as_deref().and_then(Path::to_str);
+    let Some(location) = location.filter(|text| Location::is_meant(text)) else {
+        return match (&config.data, config.follow) {
+            (Some(path), Some(_)) => Options::followed_folder(path),
+            _ => Options::at(config.data.as_ref()),
+        };
+    };
+    let options = ObjectOptions {
+        name: format!("{} at {}", host_name(), config.listen),
+        cache_directory: cache_directory(config.object_cache_directory.as_deref()),
+        cache_bytes: config.object_cache_bytes,
+        follow: config.follow.is_some(),
+        take_over: config.take_over,
+        ..ObjectOptions::default()
+    };
+    Options::objects(&Location::parse(location)?, options)
 }
 
 fn sessions(database: &Arc<Database>, config: &Config) -> Arc<Server> {

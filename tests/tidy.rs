@@ -35,6 +35,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("axum", &["web"]),
     ("prometheus_client", &["metrics"]),
+    ("object_store", &["env"]),
 ];
 
 /// Modules that may see clocks, randomness, files and threads, so that everything else can be replayed.

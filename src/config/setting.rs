@@ -91,7 +91,7 @@ pub(crate) const ALL: &[Setting] = &[
         key: "data",
         flag: "data",
         value: "DIRECTORY",
-        doc: "Folder of the store; without it everything is in memory, and gone at the end",
+        doc: "Folder of the store, or its place in object storage such as s3://bucket/prefix; without it everything is in memory, and gone at the end",
         subcommands: &[Serve, Demo, Sql, Ingest, Check, Backup, Restore],
         list: false,
     },
@@ -115,7 +115,7 @@ pub(crate) const ALL: &[Setting] = &[
         key: "copy_directories",
         flag: "copy-directories",
         value: "DIRECTORY",
-        doc: "Folder that COPY ... FROM 'path' may read, can be repeated [default: the current one]",
+        doc: "Folder that COPY ... FROM 'path' may read, also s3://bucket/folder, can be repeated [default: the current one]",
         subcommands: &[Serve, Demo, Sql],
         list: true,
     },
@@ -199,17 +199,72 @@ pub(crate) const ALL: &[Setting] = &[
         subcommands: &[Serve, Demo, Sql, Ingest, Check, Backup, Restore],
         list: false,
     },
+    Setting {
+        key: "follow",
+        flag: "follow",
+        value: SWITCH,
+        doc: "Serve for reading only what another server writes to the same store",
+        subcommands: &[Serve],
+        list: false,
+    },
+    Setting {
+        key: "follow_poll",
+        flag: "follow-poll",
+        value: "DURATION",
+        doc: "How often a follower looks for news, such as 200ms or 5s [default: 1s]",
+        subcommands: &[Serve],
+        list: false,
+    },
+    Setting {
+        key: "take_over",
+        flag: "take-over",
+        value: SWITCH,
+        doc: "Take a store in object storage from the server that writes it, which becomes read-only",
+        subcommands: &[Serve, Sql, Ingest],
+        list: false,
+    },
+    Setting {
+        key: "commit_window",
+        flag: "commit-window",
+        value: "DURATION",
+        doc: "How long a commit waits for others to share one write with [default: 20ms in object storage, else 0]",
+        subcommands: &[Serve, Demo],
+        list: false,
+    },
+    Setting {
+        key: "object_cache",
+        flag: "object-cache",
+        value: "SIZE",
+        doc: "Local disk for copies of what is in object storage [default: 10GB]",
+        subcommands: &[Serve, Demo, Sql, Ingest],
+        list: false,
+    },
+    Setting {
+        key: "object_cache_directory",
+        flag: "object-cache-directory",
+        value: "DIRECTORY",
+        doc: "Folder for these copies [default: the system's for temporary files]",
+        subcommands: &[Serve, Demo, Sql, Ingest],
+        list: false,
+    },
 ];
+
+/// What is shown as the value of a setting that is on when it is named without one.
+const SWITCH: &str = "true|false";
 
 impl Setting {
     fn argument(&self) -> Arg {
         let action = if self.list { ArgAction::Append } else { ArgAction::Set };
-        Arg::new(self.key)
+        let argument = Arg::new(self.key)
             .long(self.flag)
             .value_name(self.value)
             .help(format!("{} [env: {}]", self.doc, variable(self.key)))
             .value_parser(value_parser!(OsString))
-            .action(action)
+            .action(action);
+        match self.value {
+            SWITCH => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            _ => argument,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{Error as IoError, ErrorKind};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config::{Command, Config, Invocation, Outside, parse, setting};
 use crate::error::Result;
@@ -192,11 +193,19 @@ fn wrong_values_name_their_place() {
         ("serve --connections-max 10001", "", "22023 invalid value \"10001\" for --connections-max: it is no whole number from 1 to 10000".into()),
         ("demo --people 100000001", "", "22023 invalid value \"100000001\" for --people: it is no whole number from 1 to 100000000".into()),
         ("demo --seed -1", "", "42601 unexpected argument '-1' found".into()),
-        ("serve --data s3://b/x", "", "0A000 invalid value \"s3://b/x\" for --data: stores in object storage are not supported yet".into()),
         ("serve --http-listen 0.0.0.0:80", "", format!("0A000 invalid value \"0.0.0.0:80\" for --http-listen: {not_local}")),
         ("serve --http-token-file=", "", "22023 invalid value \"\" for --http-token-file: a path is not empty".into()),
         ("serve --shutdown-grace 86401", "", "22023 invalid value \"86401\" for --shutdown-grace: it is no whole number from 0 to 86400".into()),
         ("serve --log-format xml", "", "22023 invalid value \"xml\" for --log-format: it is no format of log lines".into()),
+        ("serve --data ftp://b/x", "", "22023 invalid value \"ftp://b/x\" for --data: it is no location in object storage".into()),
+        ("serve --data s3:///x", "", "22023 invalid value \"s3:///x\" for --data: it is no location in object storage".into()),
+        ("serve --follow", "", "22023 a follower needs the store of another server".into()),
+        ("serve --follow=perhaps", "", "22023 invalid value \"perhaps\" for --follow: it is neither true nor false".into()),
+        ("serve --follow-poll 1", "", "22023 invalid value \"1\" for --follow-poll: it is no duration".into()),
+        ("serve --follow-poll 9ms", "", "22023 invalid value \"9ms\" for --follow-poll: it is not between 10ms and 300s".into()),
+        ("serve --follow-poll 6min", "", "22023 invalid value \"6min\" for --follow-poll: it is not between 10ms and 300s".into()),
+        ("serve --commit-window 11s", "", "22023 invalid value \"11s\" for --commit-window: it is not between 0ns and 10s".into()),
+        ("serve --object-cache 1MB", "", "22023 invalid value \"1MB\" for --object-cache: it is less than 64MB".into()),
         ("serve --log a=b=c", "", "22023 invalid value \"a=b=c\" for --log: it is no filter of log lines".into()),
         ("serve", "copy_directories = ['']", "22023 invalid value \"\" for \"copy_directories\" in selfsame.toml: a path is not empty".into()),
         ("serve", "data = ''", "22023 invalid value \"\" for \"data\" in selfsame.toml: a path is not empty".into()),
@@ -268,4 +277,25 @@ fn help_tells_every_setting() {
             assert!(help.contains(&word), "{word} in\n{help}");
         }
     }
+}
+
+#[test]
+fn stores_in_object_storage_and_followers() {
+    let (_, config) = run("serve --data s3://b/x", None);
+    assert_eq!(config.data.as_deref(), Some(Path::new("s3://b/x")));
+    assert_eq!((config.follow, config.commit_window), (None, None));
+    assert_eq!((config.object_cache_bytes >> 30, config.object_cache_directory), (10, None));
+    let toml = "follow = true\nfollow_poll = '2s'\ncommit_window = '50ms'\nobject_cache = '1GB'\n\
+                object_cache_directory = 'c'\n";
+    let (_, config) = run("serve --data d", Some(("selfsame.toml", toml)));
+    assert_eq!(config.follow, Some(Duration::from_secs(2)));
+    assert_eq!(config.commit_window, Some(Duration::from_millis(50)));
+    assert_eq!(
+        (config.object_cache_bytes >> 30, config.object_cache_directory),
+        (1, Some("c".into()))
+    );
+    let (_, config) = run("serve --data d --follow", None);
+    assert_eq!(config.follow, Some(Duration::from_secs(1)));
+    let (_, config) = run("SELFSAME_FOLLOW=on serve --data d --follow=false", None);
+    assert_eq!(config.follow, None);
 }

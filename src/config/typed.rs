@@ -152,6 +152,7 @@ fn texts(value: &toml::Value, list: bool) -> Option<Vec<OsString>> {
     match value {
         toml::Value::String(text) => Some(vec![text.into()]),
         toml::Value::Integer(number) if !list => Some(vec![number.to_string().into()]),
+        toml::Value::Boolean(value) if !list => Some(vec![value.to_string().into()]),
         toml::Value::Array(values) if list => {
             values.iter().map(|value| value.as_str().map(OsString::from)).collect()
         }

@@ -3,29 +3,74 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{HttpListen, LogFormat};
+use crate::env::objects::location::Location;
 use crate::error::{Error, Result, SqlState};
 
 fn wrong(message: impl Into<String>) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
 }
 
+/// A local folder, or a location in object storage.
+///
+/// # Errors
+/// `22023` if it is empty, or no location that is known.
+pub(crate) fn data_directory(text: &str) -> Result<PathBuf> {
+    if Location::is_meant(text) {
+        Location::parse(text).map_err(|error| {
+            let hint = error.get_hint().unwrap_or_default().to_owned();
+            wrong("it is no location in object storage").hint(hint)
+        })?;
+        return Ok(PathBuf::from(text));
+    }
+    local_directory(text)
+}
+
 /// A local folder.
 ///
 /// # Errors
-/// `22023` if it is empty, `0A000` for a location of object storage.
-pub(crate) fn data_directory(text: &str) -> Result<PathBuf> {
+/// `22023` if it is empty.
+pub(crate) fn local_directory(text: &str) -> Result<PathBuf> {
     if text.is_empty() {
         return Err(wrong("a path is not empty"));
     }
-    if text.contains("://") {
-        return Err(Error::unsupported("stores in object storage are not supported yet")
-            .hint("name a local folder"));
-    }
     Ok(PathBuf::from(text))
+}
+
+/// Yes or no.
+///
+/// # Errors
+/// `22023` if it is neither.
+pub(crate) fn switch(text: &str) -> Result<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "1" => Ok(true),
+        "false" | "off" | "no" | "0" => Ok(false),
+        _ => Err(wrong("it is neither true nor false")),
+    }
+}
+
+/// A duration with its unit, as in PostgreSQL's settings.
+///
+/// # Errors
+/// `22023` if it is none, or out of range.
+pub(crate) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration> {
+    const UNITS: &[(&str, u64)] = &[("min", 60_000), ("ms", 1), ("s", 1_000), ("h", 3_600_000)];
+    let lower = text.trim().to_ascii_lowercase();
+    let parsed = UNITS.iter().find_map(|(unit, millis)| {
+        let number = lower.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?;
+        number.checked_mul(*millis).map(Duration::from_millis)
+    });
+    match parsed {
+        Some(duration) if range.contains(&duration) => Ok(duration),
+        Some(_) => {
+            Err(wrong(format!("it is not between {:?} and {:?}", range.start(), range.end())))
+        }
+        None => Err(wrong("it is no duration").hint("write a whole number and a unit: 500ms, 2s")),
+    }
 }
 
 /// An address of this machine alone, with its port.

@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::engine::derive::Derivations;
+use crate::engine::follower::Follower;
 use crate::engine::idempotency::IdempotencyKeys;
 use crate::engine::intake::EventIds;
 use crate::engine::operations::Operations;
@@ -20,6 +22,7 @@ use crate::engine::past::Pasts;
 use crate::engine::policy_query::PolicyPrograms;
 use crate::engine::profiles::ProfileViews;
 use crate::engine::recovery;
+use crate::engine::replication::Replication;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::transaction::PendingTransaction;
 use crate::engine::writer::{
@@ -28,6 +31,8 @@ use crate::engine::writer::{
 use crate::env::clock::{Clock, RealClock};
 use crate::env::disk::Disk;
 use crate::env::memory_disk::MemoryDisk;
+use crate::env::objects::disk::{ObjectDisk, ObjectOptions};
+use crate::env::objects::location::Location;
 use crate::env::progress::Progress;
 use crate::env::real_disk::RealDisk;
 use crate::env::threads;
@@ -42,6 +47,10 @@ use crate::storage::store::Files;
 /// Bytes of decoded columns kept unless configured otherwise.
 pub const CACHE_BYTES_DEFAULT: u64 = 2 * 1024 * 1024 * 1024;
 
+/// How long a commit waits for others in object storage unless configured otherwise: less than the
+/// request takes, and it bounds the requests at 50 a second.
+pub const OBJECT_COMMIT_WINDOW: Duration = Duration::from_millis(20);
+
 /// How to open a database.
 #[derive(Clone)]
 pub struct Options {
@@ -53,6 +62,11 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Told how far opening is.
     pub progress: Progress,
+    /// How long a commit waits for others that it can be made durable with. Where that costs a request,
+    /// waiting is worth its time.
+    pub commit_window: Duration,
+    /// Read only what another process writes, and look for news so often.
+    pub follow: Option<Duration>,
 }
 
 impl Options {
@@ -64,6 +78,14 @@ impl Options {
         Ok(Self { disk: Arc::new(RealDisk::open(path)?), ..Self::memory() })
     }
 
+    /// A store in a folder that another process writes; [`Options::follow`] is to be set too.
+    ///
+    /// # Errors
+    /// `58P01` if there is no such folder, otherwise what the system says.
+    pub fn followed_folder(path: &std::path::Path) -> Result<Self> {
+        Ok(Self { disk: Arc::new(RealDisk::follow(path)?), ..Self::memory() })
+    }
+
     /// A store in memory, gone with the process.
     pub fn memory() -> Self {
         Self {
@@ -71,7 +93,18 @@ impl Options {
             clock: Arc::new(RealClock),
             cache_bytes: CACHE_BYTES_DEFAULT,
             progress: Progress::default(),
+            commit_window: Duration::ZERO,
+            follow: None,
         }
+    }
+
+    /// A store in object storage.
+    ///
+    /// # Errors
+    /// `22023` if the environment does not say how to reach it, or what the local disk says.
+    pub fn objects(location: &Location, options: ObjectOptions) -> Result<Self> {
+        let disk = Arc::new(ObjectDisk::open(location, options)?);
+        Ok(Self { disk, commit_window: OBJECT_COMMIT_WINDOW, ..Self::memory() })
     }
 
     /// A store in a folder if one is given, else in memory.
@@ -101,6 +134,7 @@ pub(crate) struct Shared {
     pub(crate) touched: TouchedCell,
     pub(crate) operations: Operations,
     pub(crate) metrics: Metrics,
+    pub(crate) replication: Mutex<Replication>,
     event_ids: Mutex<HashMap<u32, Arc<EventIds>>>,
 }
 
@@ -119,6 +153,7 @@ impl Shared {
             clock,
             operations,
             metrics: Metrics::new(),
+            replication: Mutex::default(),
             snapshot: SnapshotCell::new(Arc::new(snapshot)),
             touched: TouchedCell::new(touched),
             event_ids: Mutex::default(),
@@ -167,18 +202,27 @@ impl Database {
     /// # Errors
     /// `XX001` if the store is damaged; whatever the disk says.
     pub fn open(options: Options) -> Result<Arc<Self>> {
-        let writer = recovery::open(&options)?;
         let (requests, queue) = sync_channel(QUEUE_MAX);
-        let shared = Arc::clone(&writer.shared);
-        let next_ingest_id = AtomicI64::new(writer.state.next_ingest_id);
         let idempotency_keys = IdempotencyKeys::default();
-        idempotency_keys.restore(&writer.state, options.clock.now_micros())?;
-        let thread = threads::spawn("writer", move || writer.run(&queue))?;
+        let (shared, next_ingest_id, thread) = match options.follow {
+            Some(poll) => {
+                let follower = Follower::open(&options, poll)?;
+                let shared = Arc::clone(follower.shared());
+                (shared, 0, threads::spawn("follower", move || follower.run(&queue))?)
+            }
+            None => {
+                let writer = recovery::open(&options)?;
+                let shared = Arc::clone(&writer.shared);
+                let next_ingest_id = writer.state.next_ingest_id;
+                idempotency_keys.restore(&writer.state, options.clock.now_micros())?;
+                (shared, next_ingest_id, threads::spawn("writer", move || writer.run(&queue))?)
+            }
+        };
         Ok(Arc::new(Self {
             shared,
             requests,
             writer: Mutex::new(Some(thread)),
-            next_ingest_id,
+            next_ingest_id: AtomicI64::new(next_ingest_id),
             views: ProfileViews::default(),
             pasts: Pasts::default(),
             derivations: Derivations::default(),
@@ -249,7 +293,7 @@ impl Database {
     /// Whatever the disk says; what was acknowledged is in the log all the same.
     pub fn close(&self) -> Result<()> {
         let Some(thread) = self.writer.lock().take() else { return Ok(()) };
-        let result = self.ask(Request::Close);
+        let result = self.send(Request::Close);
         if thread.join().is_err() {
             return Err(Error::internal("the writer panicked"));
         }
@@ -261,7 +305,27 @@ impl Database {
         self.ask(|reply| Request::Transaction(writes, reply))
     }
 
+    /// Why writes are refused, if they are: by a follower, and by a writer that has lost its store.
+    pub fn write_refusal(&self) -> Option<Error> {
+        let refusal = self.shared.replication.lock().refusal();
+        refusal.or_else(|| self.shared.files.refusal())
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        self.write_refusal().map_or(Ok(()), Err)
+    }
+
+    /// Where this process stands in the log of the store.
+    pub fn replication(&self) -> Replication {
+        self.shared.replication.lock().clone()
+    }
+
     pub(crate) fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
+        self.check_writable()?;
+        self.send(request)
+    }
+
+    fn send<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T> {
         let (reply, answer) = sync_channel(1);
         let closed = || Error::new(SqlState::ADMIN_SHUTDOWN, "the database is shutting down");
         self.requests.send(request(reply)).map_err(|_| closed())?;

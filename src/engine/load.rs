@@ -69,7 +69,7 @@ impl Load {
     /// The statement that would ask for it.
     fn statement(&self) -> String {
         let name = |source: &Source| match &source.input {
-            Input::File(_) => quote_literal(&source.name),
+            Input::File(_) | Input::Later(_) => quote_literal(&source.name),
             Input::Stream(_) => source.name.clone(),
         };
         let names: Vec<String> = self.sources.iter().map(name).collect();
@@ -193,6 +193,7 @@ impl dyn Accept + '_ {
     fn load_rows(&self, load: Load, taking: Taking, progress: Option<Progress>) -> Result<Receipt> {
         let Taking { snapshot, dataset, path, whole, claimed } = taking;
         let database = self.database();
+        database.check_writable()?;
         let target = target(&dataset, load.columns.as_deref())?;
         let events = database.event_ids(&dataset).filter(|_| !whole);
         // Two loads of one event dataset take turns: each must know what the other accepted.
@@ -615,6 +616,7 @@ impl dyn Accept + '_ {
     /// As [`Database::insert`].
     pub(crate) fn insert(&self, dataset: &str, batch: &RecordBatch) -> Result<u64> {
         let (snapshot, database) = (self.seen(), self.database());
+        database.check_writable()?;
         let dataset = Arc::new(snapshot.catalog().dataset(dataset)?.clone());
         let programs = database.derivations().programs(&dataset)?;
         let intake = Intake::new(&dataset, programs, snapshot.catalog(), database.dictionary())?;

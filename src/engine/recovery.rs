@@ -35,21 +35,8 @@ use crate::storage::store::Store;
 pub(crate) fn open(options: &Options) -> Result<Writer> {
     let watch = Stopwatch::start();
     let (store, opened) = Store::open(Arc::clone(&options.disk), options.cache_bytes)?;
-    let dictionary = Arc::new(Dictionary::default());
-    let state = State::default();
-    let first = Snapshot { state: state.clone(), dictionary: Arc::clone(&dictionary), views: None };
-    let files = Arc::clone(store.files());
-    let shared = Arc::new(Shared::new(dictionary, files, Arc::clone(&options.clock), first));
-    let identity_files = opened.manifest.identities.clone();
-    let mut writer = Writer {
-        shared,
-        state,
-        store,
-        unflushed: Vec::new(),
-        identity_files,
-        logged_segments: BTreeSet::new(),
-        saved: None,
-    };
+    let mut writer = empty(store, options);
+    writer.identity_files.clone_from(&opened.manifest.identities);
     let progress = &options.progress;
     let restored = writer.load_manifest(&opened.manifest, progress)?;
     let records = opened.records.len();
@@ -72,9 +59,32 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
     Ok(writer)
 }
 
+/// A writer over a store of which nothing was read yet.
+pub(super) fn empty(store: Store, options: &Options) -> Writer {
+    let dictionary = Arc::new(Dictionary::default());
+    let state = State::default();
+    let first = Snapshot { state: state.clone(), dictionary: Arc::clone(&dictionary), views: None };
+    let files = Arc::clone(store.files());
+    let shared = Arc::new(Shared::new(dictionary, files, Arc::clone(&options.clock), first));
+    Writer {
+        shared,
+        state,
+        store,
+        unflushed: Vec::new(),
+        identity_files: Vec::new(),
+        logged_segments: BTreeSet::new(),
+        saved: None,
+        window: options.commit_window,
+    }
+}
+
 impl Writer {
     /// Gives what saved state it came from.
-    fn load_manifest(&mut self, manifest: &Manifest, progress: &Progress) -> Result<Restored> {
+    pub(super) fn load_manifest(
+        &mut self,
+        manifest: &Manifest,
+        progress: &Progress,
+    ) -> Result<Restored> {
         if !manifest.catalog.is_null() {
             let catalog: Catalog =
                 serde_json::from_value(manifest.catalog.clone()).map_err(|error| {
@@ -130,27 +140,34 @@ impl Writer {
         }
     }
 
-    fn replay(&mut self, record: Record) -> Result<()> {
+    /// Does again what a record says; gives what that touched, by commits.
+    pub(super) fn replay(&mut self, record: Record) -> Result<Vec<(u64, Touched)>> {
         self.logged_segments.extend(logged_segments(&record));
-        match record {
+        let change = match record {
             Record::Define(define) => {
-                self.replay_define(&define.definition)?;
+                let change = self.replay_define(&define.definition)?;
                 self.replay_noted(define.noted)?;
+                change
             }
             Record::Commit(commit) => self.replay_commit(commit)?,
             Record::Delete(delete) => {
-                self.replay_delete(&delete)?;
+                let change = self.replay_delete(&delete)?;
                 self.replay_noted(delete.noted)?;
+                change
             }
             Record::Transaction(records) => {
-                return records.into_iter().try_for_each(|record| self.replay(record));
+                let mut touched = Vec::new();
+                for record in records {
+                    touched.extend(self.replay(record)?);
+                }
+                return Ok(touched);
             }
-        }
+        };
         self.state.commit += 1;
-        Ok(())
+        Ok(vec![(self.state.commit, change.touched)])
     }
 
-    fn replay_define(&mut self, definition: &Definition) -> Result<()> {
+    fn replay_define(&mut self, definition: &Definition) -> Result<Change> {
         if let Definition::Decide { left, right, .. } = definition {
             self.restore_decided(left)?;
             self.restore_decided(right)?;
@@ -158,14 +175,16 @@ impl Writer {
         let applied = self.state.catalog.apply(definition).map_err(|error| {
             Error::corrupted(format!("a logged definition cannot be applied: {error}"))
         })?;
-        let Some(catalog) = applied.catalog else { return Ok(()) };
         let (names, mut change) = (Arc::clone(&self.shared.dictionary), Change::default());
-        self.state.define(catalog, definition, &names, &mut change, &mut |_, _| ())
+        if let Some(catalog) = applied.catalog {
+            self.state.define(catalog, definition, &names, &mut change, &mut |_, _| ())?;
+        }
+        Ok(change)
     }
 
     /// What a definition or a delete did to profiles is taken as it was noted.
     fn replay_noted(&mut self, noted: Option<Commit>) -> Result<()> {
-        noted.map_or(Ok(()), |noted| self.replay_commit(noted))
+        noted.map_or(Ok(()), |noted| self.replay_commit(noted).map(drop))
     }
 
     /// A decision keeps the numbers of its identities: no row need have named them.
@@ -173,7 +192,7 @@ impl Writer {
         self.shared.dictionary.restore(identity.number, identity.namespace, &identity.value)
     }
 
-    fn replay_commit(&mut self, commit: Commit) -> Result<()> {
+    fn replay_commit(&mut self, commit: Commit) -> Result<Change> {
         for (number, namespace, value) in &commit.identities {
             self.shared.dictionary.restore(*number, *namespace, value)?;
             self.unflushed.push(*number);
@@ -183,10 +202,11 @@ impl Writer {
             let part = open_part(&self.shared, part, commit.committed_at)?;
             self.state.apply(Arc::new(part), &mut change)?;
         }
-        self.state.settle(&self.shared.dictionary, &mut change)
+        self.state.settle(&self.shared.dictionary, &mut change)?;
+        Ok(change)
     }
 
-    fn replay_delete(&mut self, delete: &Delete) -> Result<()> {
+    fn replay_delete(&mut self, delete: &Delete) -> Result<Change> {
         let bad = || Error::corrupted("the log deletes rows that are not there");
         let dataset = self.state.catalog.dataset_by_id(delete.dataset).cloned().ok_or_else(bad)?;
         let found = self.state.find_rows(dataset.id, &delete.fragment_ids)?;
@@ -195,7 +215,7 @@ impl Writer {
         if let Some(events) = self.shared.event_ids(&dataset).filter(|events| events.count() > 0) {
             events.remove(event_ids_of(&self.shared, &dataset, &found)?);
         }
-        if deleted == delete.fragment_ids { Ok(()) } else { Err(bad()) }
+        if deleted == delete.fragment_ids { Ok(change) } else { Err(bad()) }
     }
 
     /// What is derived from all rows at once, and the first snapshot.
@@ -217,12 +237,15 @@ impl Writer {
         }
         self.state.next_ingest_id =
             self.state.next_ingest_id.max(self.last_ingest_id(restored)? + 1);
-        let dictionary = Arc::clone(&self.shared.dictionary);
-        let snapshot = Snapshot { state: self.state.clone(), dictionary, views: None };
-        let commit = snapshot.commit();
-        *self.shared.snapshot.write() = Arc::new(snapshot);
-        *self.shared.touched.lock() = crate::engine::touched::TouchedLog::starting_at(commit);
+        self.publish_anew();
         Ok(())
+    }
+
+    /// Publishes a state of which nobody knows in what it differs from the one before.
+    pub(super) fn publish_anew(&mut self) {
+        *self.shared.touched.lock() =
+            crate::engine::touched::TouchedLog::starting_at(self.state.commit);
+        self.publish(Vec::new());
     }
 
     /// The last number of a load that was not restored.

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
 
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
@@ -94,6 +95,20 @@ pub(crate) struct PinnedFiles {
     pub(crate) pin: Pin,
 }
 
+impl Request {
+    /// Tells whoever asked that it is not done.
+    pub(super) fn refuse(self, error: Error) {
+        match self {
+            Self::Define(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Commit(_, reply) | Self::Delete(_, reply) | Self::Transaction(_, reply) => {
+                drop(reply.send(Err(error)))
+            }
+            Self::Pin(reply) => drop(reply.send(Err(error))),
+            Self::Flush(reply) | Self::Close(reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
 /// An answer that waits for the sync.
 enum Answer {
     Defined(Reply<Defined>, Defined),
@@ -122,6 +137,8 @@ pub(crate) struct Writer {
     pub(crate) logged_segments: BTreeSet<String>,
     /// What the derived state is made of that is on disk and of use.
     pub(crate) saved: Option<Description>,
+    /// How long a group waits for more requests.
+    pub(crate) window: Duration,
 }
 
 impl Writer {
@@ -129,14 +146,25 @@ impl Writer {
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
         while let Ok(first) = requests.recv() {
             let mut group = vec![first];
+            let begun = Stopwatch::start();
             while group.len() < GROUP_MAX {
-                let Ok(request) = requests.try_recv() else { break };
+                let waited = Duration::from_secs_f64(begun.seconds());
+                let left = self.window.saturating_sub(waited);
+                let Ok(request) = requests.recv_timeout(left) else { break };
                 group.push(request);
             }
             if let Some(reply) = self.serve(group) {
+                if self.shared.files.refusal().is_some() {
+                    // What was acknowledged is in the log; whoever has the store now goes on from there.
+                    drop(reply.send(Ok(())));
+                    return;
+                }
                 let flushed = self.flush();
                 if flushed.is_ok() {
                     self.save_if_changed();
+                }
+                if let Err(error) = self.shared.files.release() {
+                    tracing::warn!(%error, "could not tell others that the store is closed");
                 }
                 drop(reply.send(flushed));
                 return;
@@ -242,6 +270,7 @@ impl Writer {
         let dictionary = Arc::clone(&self.shared.dictionary);
         let snapshot = Arc::new(Snapshot { state: self.state.clone(), dictionary, views: None });
         *self.shared.snapshot.write() = snapshot;
+        self.shared.replication.lock().reached(self.store.position());
         // The machine's time: those who watch compare it with theirs.
         self.shared.metrics.note_published(RealClock.now_micros());
     }

@@ -57,6 +57,23 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
         LogKeeping::File
     }
 
+    /// Makes sure, where no lock does, that nobody else is writing here, and tells others that this process
+    /// is about to.
+    ///
+    /// # Errors
+    /// `55006` if somebody else is, or what the disk says.
+    fn occupy(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Tells others that this process writes nothing more.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn release(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Tells a disk that has no lock as which writer, counted from 1, this process has claimed the
     /// store: names of its new files bear the number.
     fn claimed(&self, _epoch: u64) {}

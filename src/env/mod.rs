@@ -7,11 +7,12 @@
 
 pub mod clock;
 pub mod disk;
+pub mod host;
 pub mod memory_disk;
 pub mod objects;
+pub mod overlay_disk;
 pub mod process;
 pub mod progress;
-pub mod overlay_disk;
 pub mod random;
 pub mod real_disk;
 pub mod threads;

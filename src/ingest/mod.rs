@@ -118,6 +118,8 @@ pub enum Input {
     Stream(Box<dyn std::io::Read + Send>),
     /// An open file, at its start; formats that need it read out of order.
     File(crate::env::disk::File),
+    /// Opened when its turn comes: a file that must be fetched first, say.
+    Later(Box<dyn FnOnce() -> Result<Input> + Send>),
 }
 
 /// A file format.

@@ -57,6 +57,7 @@ impl Format for Parquet {
         match input {
             Input::File(file) => read(file, target, options, sink),
             Input::Stream(stream) => read(whole(stream)?, target, options, sink),
+            Input::Later(open) => self.read(open()?, target, options, sink),
         }
     }
 }

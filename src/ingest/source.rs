@@ -44,6 +44,7 @@ impl Source {
         let reader: Box<dyn Read + Send> = match input {
             Input::Stream(reader) => Box::new(Origin(reader)),
             Input::File(file) => Box::new(Origin(file)),
+            Input::Later(open) => return Self::open(open()?),
         };
         let mut source = Self::plain(reader, None);
         if source.starts_with(b"\x1f\x8b")? {

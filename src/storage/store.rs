@@ -50,6 +50,14 @@ impl Files {
         }
     }
 
+    /// Tells others that this process writes nothing more.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn release(&self) -> Result<()> {
+        self.disk.release()
+    }
+
     /// Why nothing may be written any more, or ever, if that is so.
     pub fn refusal(&self) -> Option<Error> {
         self.disk.refusal()
@@ -223,6 +231,7 @@ impl Store {
     /// # Errors
     /// `XX001` if what is there is damaged; whatever the disk says.
     pub fn open(disk: Arc<dyn Disk>, cache_bytes: u64) -> Result<(Self, Opened)> {
+        disk.occupy()?;
         for folder in FOLDERS {
             disk.create_folder(folder)?;
         }

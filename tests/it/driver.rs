@@ -54,7 +54,11 @@ impl Client {
         copy_directories: Vec<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let options = Options { disk: Arc::new(disk), clock, ..Options::memory() };
+        Self::with(Options { disk: Arc::new(disk), clock, ..Options::memory() }, copy_directories)
+    }
+
+    /// A session over a store that is opened in a way of its own.
+    pub fn with(options: Options, copy_directories: Vec<PathBuf>) -> Result<Self> {
         let database = Database::open(options)?;
         let runtime = Some(RUNTIME.handle().clone());
         let settings = Settings { copy_directories, runtime, ..Settings::default() };

@@ -9,6 +9,7 @@ mod values;
 
 mod against_model;
 mod bad_input;
+mod bucket;
 mod changes;
 mod concurrency;
 mod deletion;
@@ -19,6 +20,7 @@ mod functions;
 mod graph;
 mod http;
 mod lineage;
+mod objects;
 mod oracle;
 mod policies;
 mod process;

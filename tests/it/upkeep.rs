@@ -10,8 +10,8 @@ use selfsame::engine::{Database, Options, backup};
 use selfsame::env::disk::Disk;
 use selfsame::env::memory_disk::MemoryDisk;
 use selfsame::error::SqlState;
-use selfsame::storage::check::{Severity, Unwatched};
 use selfsame::storage::backup as files;
+use selfsame::storage::check::{Severity, Unwatched};
 
 use crate::driver::{Choices, Client};
 use crate::model::Value;
@@ -108,7 +108,8 @@ fn every_flipped_byte_is_found_where_it_is() {
                 it.severity == Severity::Damage && it.path == path
             };
             assert!(found.iter().any(|it| here(&it)), "{path}, byte {offset}: {found:?}");
-            let elsewhere = found.iter().find(|it| it.severity == Severity::Damage && it.path != path);
+            let elsewhere =
+                found.iter().find(|it| it.severity == Severity::Damage && it.path != path);
             assert!(elsewhere.is_none(), "{path}, byte {offset}: {elsewhere:?}");
         }
     }
@@ -124,7 +125,10 @@ fn files_cut_short_missing_and_added_are_found() {
             let copy = disk.crash(0);
             copy.cut(name, kept);
             let found = damage(&checked(&copy, false));
-            assert!(found.iter().any(|it| it.starts_with(&path)), "{path} cut to {kept}: {found:?}");
+            assert!(
+                found.iter().any(|it| it.starts_with(&path)),
+                "{path} cut to {kept}: {found:?}"
+            );
         }
         let copy = disk.crash(0);
         copy.remove(name).expect("a disk in memory");
@@ -222,7 +226,8 @@ fn a_restored_store_is_the_one_that_was_backed_up() {
     assert_eq!(third.report.removed_count, 2);
     assert_eq!(files::list(&shared(&target)).expect("backups").len(), 1);
     assert_eq!(tables(&restored(&target, None)), after);
-    let missing = files::restore(&shared(&target), &shared(&MemoryDisk::new()), Some(1), &mut Unwatched);
+    let missing =
+        files::restore(&shared(&target), &shared(&MemoryDisk::new()), Some(1), &mut Unwatched);
     assert_eq!(missing.expect_err("it was removed").code(), SqlState::UNDEFINED_FILE);
 }
 
@@ -307,7 +312,8 @@ fn a_backup_under_writers_is_the_store_as_of_one_commit() {
                          ('v{writer}-{at}', 'a{writer}-{at}@x')"
                     ));
                     if at % 9 == writer {
-                        session.run(&format!("DELETE FROM people WHERE crm = 'w{writer}-{}'", at / 2));
+                        session
+                            .run(&format!("DELETE FROM people WHERE crm = 'w{writer}-{}'", at / 2));
                         session.database.flush().expect("a sound disk");
                     }
                 }
@@ -331,7 +337,8 @@ fn a_backup_under_writers_is_the_store_as_of_one_commit() {
         assert!(first.iter().all(|key| second.contains(key)), "a row without its other one");
         for writer in 0..writers {
             let prefix = format!("{writer}-");
-            let keys = second.iter().filter(|it| matches!(it, Value::Text(it) if it.starts_with(&prefix)));
+            let keys =
+                second.iter().filter(|it| matches!(it, Value::Text(it) if it.starts_with(&prefix)));
             let mut numbers: Vec<usize> = keys
                 .map(|it| match it {
                     Value::Text(it) => it[prefix.len()..].parse().expect("a number"),
@@ -369,7 +376,11 @@ fn the_command_line_checks_backs_up_and_restores() {
     run(&["check", "--data", "none"], false, "there is no folder");
     let definitions = format!("{DEFINITIONS} INSERT INTO people VALUES ('1', 'a@x', 'Rome')");
     run(&["sql", "--data", "store", &definitions], true, "INSERT");
-    run(&["check", "--data", "store", "--deep"], true, "1 rows, 2 identities, 1 profiles; everything");
+    run(
+        &["check", "--data", "store", "--deep"],
+        true,
+        "1 rows, 2 identities, 1 profiles; everything",
+    );
     run(&["backup", "--data", "store", "backups"], true, "backup 1:");
     run(&["backup", "--data", "store", "backups"], true, "0 files copied");
     run(&["backup", "--list", "backups"], true, "backup 2:");

@@ -126,35 +126,18 @@ fn runtime() -> Result<&'static Runtime> {
 }
 
 impl Bucket {
-    /// A bucket, by the credentials and the endpoint of the environment. Nothing is asked of it yet.
+    /// A bucket, by the credentials and the endpoint of the environment, unless overridden. Nothing is
+    /// asked of it yet.
     ///
     /// # Errors
     /// `22023` if the environment says nothing useful.
-    pub fn open(location: &Location, patience: Patience) -> Result<Self> {
+    pub fn open(
+        location: &Location,
+        patience: Patience,
+        overrides: &[(String, String)],
+    ) -> Result<Self> {
         let url = location.bucket_url();
-        let retry = RetryConfig {
-            backoff: BackoffConfig {
-                max_backoff: Duration::from_secs(3),
-                ..BackoffConfig::default()
-            },
-            max_retries: 10,
-            retry_timeout: patience.request,
-        };
-        let store: object_store::Result<Arc<dyn ObjectStore>> = match location.provider {
-            Provider::S3 => {
-                let builder = AmazonS3Builder::from_env().with_url(&url).with_retry(retry);
-                builder.build().map(|store| Arc::new(store) as _)
-            }
-            Provider::GoogleCloud => {
-                let builder = GoogleCloudStorageBuilder::from_env().with_url(&url);
-                builder.with_retry(retry).build().map(|store| Arc::new(store) as _)
-            }
-            Provider::Azure => {
-                let builder = MicrosoftAzureBuilder::from_env().with_url(&url);
-                builder.with_retry(retry).build().map(|store| Arc::new(store) as _)
-            }
-        };
-        let store = store.map_err(|error| {
+        let store = client(location.provider, &url, patience, overrides).map_err(|error| {
             let message = format!("cannot use \"{url}\": {}", bare(&error.to_string()));
             Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
                 .hint("credentials and endpoint come from the environment, such as AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT")
@@ -177,6 +160,11 @@ impl Bucket {
         // Nobody else waits for the answer, so that it cannot be refused.
         runtime()?.spawn(async move { done.send(work.await) });
         result.recv().map_err(|_| Error::internal("a request to object storage was dropped"))
+    }
+
+    /// Waits.
+    pub(super) fn pause(&self, time: Duration) -> Result<()> {
+        self.wait(async move { tokio::time::sleep(time).await })
     }
 
     /// Does work later, or never if the process ends before.
@@ -246,17 +234,15 @@ impl Bucket {
     /// # Errors
     /// As [`Bucket::get`].
     pub fn get_end(&self, path: &str, length: u64) -> Result<Object> {
-        let range = match self.location.provider {
-            // It has no ranges that count from the end.
-            Provider::Azure => {
-                let byte_count = self.head(path)?.0;
-                GetRange::Bounded(byte_count.saturating_sub(length)..byte_count)
-            }
-            _ => GetRange::Suffix(length),
-        };
-        let options = GetOptions { range: Some(range), ..GetOptions::default() };
-        let got = self.get_with(path, options)?;
-        got.map_err(|error| self.failed("read", path, &error))
+        // Ranges that count from the end are not known everywhere, and of a small object this is all.
+        let range = Some(GetRange::Bounded(0..length));
+        let got = self.get_with(path, GetOptions { range, ..GetOptions::default() })?;
+        let mut object = got.map_err(|error| self.failed("read", path, &error))?;
+        if object.byte_count > length {
+            let end = object.byte_count - length..object.byte_count;
+            object.bytes = self.get_range(path, end, &object.version)?;
+        }
+        Ok(object)
     }
 
     /// Reads a range of an object of a version.
@@ -401,7 +387,7 @@ impl Bucket {
                 return Err(error);
             }
             tracing::warn!(%error, "a write to object storage is tried again");
-            self.wait(tokio::time::sleep(PAUSE))?;
+            self.pause(PAUSE)?;
         }
     }
 
@@ -507,6 +493,40 @@ impl Bucket {
             futures::stream::iter(keys).map(read).buffered(REQUESTS_MAX).try_collect().await
         })?;
         got.map_err(|(path, error): (String, _)| self.failed("read", &path, &error))
+    }
+}
+
+/// The provider's client.
+fn client(
+    provider: Provider,
+    url: &str,
+    patience: Patience,
+    overrides: &[(String, String)],
+) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let backoff = BackoffConfig { max_backoff: Duration::from_secs(3), ..BackoffConfig::default() };
+    let retry = RetryConfig { backoff, max_retries: 10, retry_timeout: patience.request };
+    match provider {
+        Provider::S3 => {
+            let mut builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry);
+            for (key, value) in overrides {
+                builder = builder.with_config(key.parse()?, value);
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        Provider::GoogleCloud => {
+            let mut builder = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry);
+            for (key, value) in overrides {
+                builder = builder.with_config(key.parse()?, value);
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        Provider::Azure => {
+            let mut builder = MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry);
+            for (key, value) in overrides {
+                builder = builder.with_config(key.parse()?, value);
+            }
+            Ok(Arc::new(builder.build()?))
+        }
     }
 }
 

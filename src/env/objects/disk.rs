@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use crate::env::disk::{Disk, DiskFile, Growing, LogKeeping, Readable, RemoteFile};
 use crate::env::objects::bucket::{Bucket, Condition, Object, Patience, Version, Written};
 use crate::env::objects::cache::Cache;
+use crate::env::objects::lease::{self, HEARTBEAT, Held, LEASE, Lease};
 use crate::env::objects::location::Location;
 use crate::env::objects::pieces::{Appended, Author, GrowingLog, PieceWriter, read_log};
 use crate::env::objects::spool::Spool;
@@ -67,6 +68,14 @@ pub struct ObjectOptions {
     pub patience: Patience,
     /// Whether to read only, while another process writes.
     pub follow: bool,
+    /// Whether to take the store from a writer that lives.
+    pub take_over: bool,
+    /// How often this process says that it lives, as a writer.
+    pub heartbeat: Duration,
+    /// How long another writer must have said nothing to count as dead.
+    pub lease: Duration,
+    /// Settings of the provider's client that beat the environment, such as `aws_endpoint`.
+    pub overrides: Vec<(String, String)>,
 }
 
 impl Default for ObjectOptions {
@@ -78,6 +87,10 @@ impl Default for ObjectOptions {
             remove_after: REMOVE_AFTER,
             patience: Patience::default(),
             follow: false,
+            take_over: false,
+            heartbeat: HEARTBEAT,
+            lease: LEASE,
+            overrides: Vec::new(),
         }
     }
 }
@@ -93,6 +106,7 @@ struct Inner {
     options: ObjectOptions,
     number: u64,
     epoch: AtomicU64,
+    lease: Lease,
     /// The manifest as it was read or written last.
     manifest: Mutex<Option<(Version, Bytes)>>,
     /// What the manifest must still be for this process to replace it.
@@ -112,7 +126,7 @@ impl ObjectDisk {
     /// # Errors
     /// `22023` if the environment does not say how to reach it, or what the local disk says.
     pub fn open(location: &Location, options: ObjectOptions) -> Result<Self> {
-        let bucket = Bucket::open(location, options.patience)?;
+        let bucket = Bucket::open(location, options.patience, &options.overrides)?;
         let cache = Cache::create(&options.cache_directory, options.cache_bytes)?;
         Ok(Self(Arc::new(Inner {
             bucket,
@@ -120,6 +134,7 @@ impl ObjectDisk {
             options,
             number: random_u64(),
             epoch: AtomicU64::new(0),
+            lease: Lease::default(),
             manifest: Mutex::default(),
             held: Mutex::default(),
             known: Mutex::default(),
@@ -171,13 +186,30 @@ impl Inner {
             "write to the other one; restart this one with --follow if it is to go on reading",
         );
         let error = match by {
-            Some(author) => {
-                error.detail(format!("it is \"{}\", writer {}", author.name, author.epoch))
-            }
+            Some(author) => error.detail(format!("it is \"{}\"", author.name)),
             None => error,
         };
         tracing::error!(%error, detail = error.get_detail(), "lost the store to another writer");
         self.lost.get_or_init(|| error).clone()
+    }
+
+    /// Says that this writer lives; gives whether it should go on saying so.
+    fn say_alive(&self) -> bool {
+        if self.lost.get().is_some() {
+            return false;
+        }
+        match self.lease.say(&self.bucket, false) {
+            Ok(Held::Yes) => true,
+            Ok(Held::No) => false,
+            Ok(Held::Lost(author)) => {
+                self.taken_over(Some(&author));
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not tell object storage that this writer lives");
+                true
+            }
+        }
     }
 
     /// It is not known whether a write happened that all later ones would build on.
@@ -354,6 +386,21 @@ impl Disk for ObjectDisk {
 
     fn log_keeping(&self) -> LogKeeping {
         LogKeeping::Pieces { piece_bytes: PIECE_BYTES }
+    }
+
+    fn occupy(&self) -> Result<()> {
+        self.0.check_writable()?;
+        let patience = (!self.0.options.take_over).then_some(self.0.options.lease);
+        self.0.lease.take(&self.0.bucket, &self.0.author(), patience)?;
+        let of = Arc::downgrade(&self.0);
+        lease::beat(&self.0.bucket, self.0.options.heartbeat, of, Inner::say_alive)
+    }
+
+    fn release(&self) -> Result<()> {
+        match self.0.lost.get() {
+            Some(_) => Ok(()),
+            None => self.0.lease.say(&self.0.bucket, true).map(drop),
+        }
     }
 
     fn claimed(&self, epoch: u64) {

@@ -45,8 +45,11 @@ pub fn find(pattern: &str, most: usize) -> Result<Vec<RemoteInput>> {
             return Err(wrong(format!("\"{pattern}\" names a bucket and no file")));
         }
         let path = location.prefix.clone();
-        let bucket =
-            Bucket::open(&Location { prefix: String::new(), ..location }, Patience::default())?;
+        let bucket = Bucket::open(
+            &Location { prefix: String::new(), ..location },
+            Patience::default(),
+            &[],
+        )?;
         return match bucket.head(&path) {
             Ok((byte_count, _)) => Ok(vec![RemoteInput { bucket, path, byte_count }]),
             Err(error) if error.code() == SqlState::UNDEFINED_FILE => Ok(Vec::new()),
@@ -57,7 +60,7 @@ pub fn find(pattern: &str, most: usize) -> Result<Vec<RemoteInput>> {
     let names = glob::Pattern::new(names)
         .map_err(|error| wrong(format!("invalid pattern \"{pattern}\": {}", error.msg)))?;
     let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let bucket = Bucket::open(&location, Patience::default())?;
+    let bucket = Bucket::open(&location, Patience::default(), &[])?;
     let found = bucket.list("")?.into_iter().filter(|(name, _)| names.matches_with(name, options));
     let found: Vec<RemoteInput> = found
         .take(most + 1)

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 use crate::engine::{Load, LoadReport, Source};
 use crate::env::disk::open_for_reading;
+use crate::env::objects::input::{self, RemoteInput};
+use crate::env::objects::location::Location;
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::{Format, Input, Options, format_named, format_of_path};
 use crate::query::session::execute::blocking;
@@ -54,6 +56,16 @@ pub(super) async fn run(
         CopySource::Path(_) if is_binary(statement) => {
             let message = "COPY of files in format binary is not supported";
             Err(Error::unsupported(message).hint("formats of files are csv, text, parquet, ndjson"))
+        }
+        CopySource::Path(pattern) if Location::is_meant(pattern) => {
+            let (pattern, directories) = (pattern.clone(), session.server.copy_directories.clone());
+            let found = blocking(move || find_objects(&pattern, &directories)).await?;
+            let paths: Vec<PathBuf> = found.iter().map(|file| file.name().into()).collect();
+            let format = given.map_or_else(|| format_of(&paths), Ok)?;
+            let job = Job { format, options, max_rejects, statement: statement.clone() };
+            let sources = object_sources(gate, found, format)?;
+            let tag = job.load(session, gate, sources).await?;
+            Ok(Outcome::Done { tag })
         }
         CopySource::Path(pattern) => {
             let directories = session.server.copy_directories.clone();
@@ -226,6 +238,50 @@ fn sources(
         Ok(Source { name: path.display().to_string(), input })
     };
     paths.iter().enumerate().map(source).collect()
+}
+
+/// The objects that a location names, sorted; it must lie below an allowed one.
+fn find_objects(pattern: &str, directories: &[PathBuf]) -> Result<Vec<RemoteInput>> {
+    let below = |directory: &PathBuf| {
+        let allowed = directory.to_str().filter(|text| Location::is_meant(text));
+        let rest = allowed.and_then(|allowed| pattern.strip_prefix(allowed.trim_end_matches('/')));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if !directories.iter().any(below) {
+        let message = format!("the server may not read \"{pattern}\"");
+        return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+            .hint("allow its bucket, or a folder of it, in the server's settings: --copy-directories s3://bucket/folder"));
+    }
+    let found = input::find(pattern, COPY_FILES_MAX)?;
+    if found.is_empty() {
+        let message = format!("no file matches \"{pattern}\"");
+        return Err(Error::new(SqlState::UNDEFINED_FILE, message));
+    }
+    Ok(found)
+}
+
+fn object_sources(
+    gate: &Arc<CommitGate>,
+    found: Vec<RemoteInput>,
+    format: &'static dyn Format,
+) -> Result<Vec<Source>> {
+    let streamed = !RANDOM_ACCESS_FORMATS.contains(&format.name());
+    if !streamed {
+        gate.commit()?;
+    }
+    let last = found.len().saturating_sub(1);
+    let source = |(at, object): (usize, RemoteInput)| {
+        let name = object.name();
+        let input = if streamed {
+            let (file, gate) = (object.stream(), Arc::clone(gate));
+            Input::Stream(Box::new(CancellableFile { file, gate, last: at == last }))
+        } else {
+            // One at a time: each copy is as large as its object.
+            Input::Later(Box::new(move || object.copied().map(Input::File)))
+        };
+        Source { name, input }
+    };
+    Ok(found.into_iter().enumerate().map(source).collect())
 }
 
 /// A file that a cancel ends early, and whose end is the point of no return.

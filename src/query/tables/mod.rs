@@ -31,6 +31,7 @@ pub mod profiles;
 pub mod profiles_at;
 pub mod provider;
 pub mod rejects;
+pub mod replication;
 pub mod scan;
 pub mod sessions;
 pub mod settings;
@@ -329,6 +330,7 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("selfsame", "merge_strategies", Arc::new(merge_strategies::MergeStrategies)),
         ("selfsame", "namespaces", Arc::new(namespaces::Namespaces)),
         ("selfsame", "operations", Arc::new(operations::Operations)),
+        ("selfsame", "replication", Arc::new(replication::Replication)),
         ("selfsame", "sessions", Arc::new(sessions::Sessions)),
         ("selfsame", "settings", Arc::new(settings::Settings)),
     ]

@@ -1,0 +1,380 @@
+//! Stores in object storage, against a real server over HTTP: restarts, fencing, followers, and requests that fail.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use selfsame::engine::Options;
+use selfsame::env::memory_disk::MemoryDisk;
+use selfsame::env::objects::bucket::Patience;
+use selfsame::env::objects::disk::ObjectOptions;
+
+use crate::bucket::{Bucket, Fault};
+use crate::driver::{Choices, Client};
+
+const DEFINITIONS: &str = "
+    CREATE NAMESPACE crm UNIQUE; CREATE NAMESPACE mail KIND EMAIL; CREATE NAMESPACE cookie KIND COOKIE;
+    CREATE DATASET people (crm TEXT IDENTITY crm, mail TEXT IDENTITY mail, city TEXT);
+    CREATE EVENT DATASET visits (id TEXT EVENT ID, cookie TEXT IDENTITY cookie,
+        mail TEXT IDENTITY mail, seen TIMESTAMPTZ OBSERVED AT);";
+
+/// Queries that together show everything.
+const TABLES: [&str; 7] = [
+    "SELECT * FROM people",
+    "SELECT * FROM visits",
+    "SELECT * FROM identities",
+    "SELECT * FROM identity_links",
+    "SELECT * FROM profiles",
+    "SELECT * FROM fragments",
+    "SELECT * FROM identity_changes",
+];
+
+fn tables(client: &Client) -> Vec<Vec<String>> {
+    let table = |sql: &&str| {
+        let records = client.records(sql).into_iter();
+        let mut rows: Vec<String> = records.map(|record| format!("{record:?}")).collect();
+        rows.sort_unstable();
+        rows
+    };
+    TABLES.iter().map(table).collect()
+}
+
+fn open(options: Options) -> Client {
+    Client::with(options, Vec::new()).expect("a store")
+}
+
+/// Rows enough to go into a segment and not through the log.
+fn load_many(client: &Client, name: &str) {
+    let rows = 20_000;
+    let sql = format!(
+        "INSERT INTO people SELECT '{name}' || value, '{name}' || (value / 2) || '@x', 'Rome' \
+         FROM generate_series(1, {rows}) AS t(value)"
+    );
+    assert_eq!(client.run(&sql), format!("INSERT 0 {rows}"));
+}
+
+/// Waits until a follower has what was durable when this was called.
+fn caught_up(follower: &Client) {
+    let asked_at = follower.database.clock().now_micros();
+    loop {
+        let replication = follower.database.replication();
+        assert_eq!(replication.error, None);
+        if replication.caught_up_at.is_some_and(|at| at > asked_at) {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// The code and the message of a refused write.
+fn refused(client: &Client) -> (String, String) {
+    let error = client.try_run("INSERT INTO people VALUES ('late', 'late@x', 'Bonn')").unwrap_err();
+    (error.code().to_string(), error.message().to_owned())
+}
+
+#[test]
+fn a_store_in_a_bucket_is_what_it_was_when_it_is_opened_again() {
+    let bucket = Bucket::start();
+    let client = open(bucket.writer("first"));
+    client.run(DEFINITIONS);
+    client.run("INSERT INTO people VALUES ('1', 'a@x', 'Oslo'), ('2', 'b@x', 'Bern')");
+    client.run("INSERT INTO visits VALUES ('v1', 'c1', 'a@x', '2026-01-01'), ('v1', 'c1', 'a@x', '2026-01-01')");
+    let expected = tables(&client);
+    // Without a flush: everything is in the log.
+    let again = open(bucket.writer("second"));
+    assert_eq!(tables(&again), expected);
+    load_many(&again, "many");
+    again.run("INSERT INTO people VALUES ('3', 'a@x', 'Kiel')");
+    again.database.flush().unwrap();
+    again.run("DELETE FROM people WHERE city = 'Bern'");
+    again.run("INSERT INTO people VALUES ('4', 'd@x', 'Graz')");
+    let expected = tables(&again);
+    again.database.close().unwrap();
+    let third = open(bucket.writer("third"));
+    assert_eq!(tables(&third), expected);
+    let names = third.records("SELECT role, writer, epoch FROM selfsame.replication");
+    assert_eq!(
+        format!("{names:?}"),
+        r#"[{"epoch": Int(0), "role": Text("writer"), "writer": Null}]"#
+    );
+    // Nothing is left but what the manifest names, the log and the derived state.
+    third.database.flush().unwrap();
+    drop(third);
+    let before = bucket.keys("stores");
+    let fourth = open(bucket.writer("fourth"));
+    assert_eq!(tables(&fourth), expected);
+    let gone: Vec<_> = before.iter().filter(|key| !bucket.keys("stores").contains(key)).collect();
+    assert_eq!(gone, [""; 0], "{before:?}");
+}
+
+#[test]
+fn a_writer_that_has_lost_its_store_says_so_and_adds_nothing() {
+    let bucket = Bucket::start();
+    let first = open(bucket.writer("first"));
+    first.run(DEFINITIONS);
+    first.run("INSERT INTO people VALUES ('1', 'a@x', 'Oslo')");
+    let second = open(bucket.writer("second"));
+    assert_eq!(second.number("SELECT count(*) FROM people"), 1);
+    let lost = "the store \"s3://bucket/stores/one\" was taken over by another server, and this one is read-only";
+    assert_eq!(refused(&first), ("25006".to_owned(), lost.to_owned()));
+    let error = first.database.flush().unwrap_err();
+    assert_eq!(error.get_detail(), Some("it is \"second\""));
+    assert_eq!(first.number("SELECT count(*) FROM people"), 1);
+    second.run("INSERT INTO people VALUES ('2', 'b@x', 'Bern')");
+    second.database.flush().unwrap();
+    second.run("INSERT INTO people VALUES ('3', 'c@x', 'Kiel')");
+    first.database.close().unwrap();
+    let third = open(bucket.writer("third"));
+    assert_eq!(third.number("SELECT count(*) FROM people"), 3);
+    assert_eq!(third.number("SELECT count(*) FROM people WHERE city = 'Bonn'"), 0);
+    assert_eq!(refused(&second).0, "25006");
+}
+
+#[test]
+fn a_flush_of_a_writer_that_has_lost_its_store_replaces_nothing() {
+    let bucket = Bucket::start();
+    let first = open(bucket.writer("first"));
+    first.run(DEFINITIONS);
+    first.run("INSERT INTO people VALUES ('1', 'a@x', 'Oslo')");
+    let second = open(bucket.writer("second"));
+    // It has not learned yet that it lost, and starts a log of the number that the other will want.
+    assert_eq!(first.database.flush().unwrap_err().code().0, "25006");
+    second.run("INSERT INTO people VALUES ('2', 'b@x', 'Bern')");
+    second.database.flush().unwrap();
+    second.run("INSERT INTO people VALUES ('3', 'c@x', 'Kiel')");
+    let expected = tables(&second);
+    assert_eq!(tables(&open(bucket.writer("third"))), expected);
+}
+
+/// Does what a store may have done to it, and after each step compares a follower with the writer.
+fn check_followed(writer: &Client, follower: &Client) {
+    let same = |step: &str| {
+        caught_up(follower);
+        assert_eq!(tables(follower), tables(writer), "after {step}");
+    };
+    let at = |client: &Client| client.database.snapshot().commit();
+    writer.run("INSERT INTO people VALUES ('1', 'a@x', 'Oslo'), ('2', 'b@x', 'Bern')");
+    writer.run("INSERT INTO visits VALUES ('v1', 'c1', 'a@x', '2026-01-01')");
+    same("rows");
+    let before = at(follower);
+    writer.database.flush().unwrap();
+    same("a flush");
+    assert_eq!(at(follower), before, "a flush is no reason to read the store anew");
+    load_many(writer, "many");
+    caught_up(follower);
+    let count = "SELECT count(*) FROM people WHERE city = 'Rome'";
+    assert_eq!(follower.number(count), writer.number(count));
+    writer.run("INSERT INTO people VALUES ('3', 'a@x', 'Kiel'), ('4', 'b@x', 'Graz')");
+    writer.run("DELETE FROM people WHERE city = 'Bern'");
+    writer.run("DELETE FROM people WHERE city = 'Rome' AND mail NOT LIKE 'many77%'");
+    same("deletes");
+    let before = at(follower);
+    writer.database.flush().unwrap();
+    same("a flush of deletes");
+    assert_eq!(at(follower), before, "a flush of deletes is no reason either");
+    writer.run("INSERT INTO people VALUES ('5', 'a@x', 'Kiel')");
+    writer.run("UNLINK crm '1' FROM cookie 'c1'");
+    writer.run("CREATE MERGE POLICY newest MERGE BY latest");
+    same("definitions");
+    writer.run("ALTER NAMESPACE mail SET NORMALIZE none");
+    same("a rewrite");
+    writer.run("DROP DATASET visits");
+    writer.run("CREATE EVENT DATASET visits (id TEXT EVENT ID, cookie TEXT IDENTITY cookie)");
+    writer.run("INSERT INTO visits VALUES ('v9', 'c9')");
+    same("a dataset dropped");
+    writer.database.flush().unwrap();
+    writer.database.flush().unwrap();
+    writer.run("INSERT INTO visits VALUES ('v10', 'c9')");
+    same("flushes");
+    let error = follower.try_run("INSERT INTO visits VALUES ('v11', 'c9')").unwrap_err();
+    assert_eq!(error.code().0, "25006");
+    assert_eq!(error.message(), "this server follows another one, and takes no writes");
+    for write in ["CREATE NAMESPACE more", "DELETE FROM visits WHERE id = 'v9'"] {
+        assert_eq!(follower.try_run(write).unwrap_err().code().0, "25006", "{write}");
+    }
+    let row =
+        &follower.records("SELECT role, lag_seconds >= 0 AS lag FROM selfsame.replication")[0];
+    assert_eq!(format!("{row:?}"), r#"{"lag": Bool(true), "role": Text("follower")}"#);
+    same("refused writes");
+}
+
+#[test]
+fn a_follower_of_a_bucket_has_what_the_writer_has() {
+    let bucket = Bucket::start();
+    let writer = open(bucket.writer("a writer"));
+    writer.run(DEFINITIONS);
+    let follower = open(bucket.follower());
+    check_followed(&writer, &follower);
+    // A follower that comes late.
+    let late = open(bucket.follower());
+    assert_eq!(tables(&late), tables(&writer));
+    // Another writer takes over, and both followers go on with it.
+    let second = open(bucket.writer("second"));
+    second.run("INSERT INTO people VALUES ('7', 'g@x', 'Lund')");
+    assert_eq!(refused(&writer).0, "25006");
+    for follower in [&follower, &late] {
+        caught_up(follower);
+        assert_eq!(tables(follower), tables(&second));
+        let error = follower.try_run("DELETE FROM people WHERE crm = '7'").unwrap_err();
+        assert_eq!(error.get_hint(), Some("write to the server \"second\""));
+    }
+}
+
+#[test]
+fn a_follower_of_a_folder_has_what_the_writer_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_owned();
+    let follow = || {
+        let options = Options::followed_folder(&path).expect("a folder");
+        Client::with(Options { follow: Some(Duration::from_millis(10)), ..options }, Vec::new())
+    };
+    assert_eq!(follow().err().map(|error| error.code().0), Some("58P01"));
+    let writer = open(Options::folder(&path).expect("a folder"));
+    writer.run(DEFINITIONS);
+    let follower = follow().expect("a follower");
+    check_followed(&writer, &follower);
+    writer.database.close().unwrap();
+    drop(writer);
+    let again = open(Options::folder(&path).expect("a folder"));
+    again.run("INSERT INTO people VALUES ('8', 'h@x', 'Turku')");
+    caught_up(&follower);
+    assert_eq!(tables(&follower), tables(&again));
+}
+
+#[test]
+fn a_follower_of_memory_has_what_the_writer_has() {
+    let disk = MemoryDisk::new();
+    let writer = Client::open(disk.clone()).expect("a store");
+    writer.run(DEFINITIONS);
+    let follow = Some(Duration::from_millis(10));
+    let follower = open(Options { disk: Arc::new(disk), follow, ..Options::memory() });
+    check_followed(&writer, &follower);
+}
+
+#[test]
+fn a_follower_never_shows_half_a_commit() {
+    let disk = MemoryDisk::new();
+    let writer = Client::open(disk.clone()).expect("a store");
+    writer.run(DEFINITIONS);
+    let follow = Some(Duration::from_millis(10));
+    let follower = open(Options { disk: Arc::new(disk), follow, ..Options::memory() });
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..200 {
+                let row = |end: &str| format!("('{number}{end}', '{number}@x', 'Oslo')");
+                writer.run(&format!("INSERT INTO people VALUES {}, {}", row("a"), row("b")));
+                if number % 50 == 49 {
+                    writer.database.flush().unwrap();
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut last = 0;
+        while !done.load(Ordering::Relaxed) {
+            let rows = follower.number("SELECT count(*) FROM people");
+            assert!(rows % 2 == 0 && rows >= last, "{rows} after {last}");
+            last = rows;
+        }
+    });
+    caught_up(&follower);
+    assert_eq!(follower.number("SELECT count(*) FROM people"), 400);
+}
+
+/// The customers there are, each once.
+fn customers(client: &Client) -> BTreeSet<String> {
+    let records = client.records("SELECT crm FROM people");
+    let all: BTreeSet<String> =
+        records.iter().map(|record| format!("{:?}", record.get("crm"))).collect();
+    assert_eq!(all.len(), records.len(), "a row is there twice");
+    all
+}
+
+#[test]
+fn requests_that_fail_lose_no_row_and_double_none() {
+    for seed in 1..=3 {
+        let bucket = Bucket::start();
+        let client = open(bucket.writer("a writer"));
+        client.run(DEFINITIONS);
+        let mut choices = Choices(seed);
+        bucket.plan(move |_, _| match choices.below(8) {
+            0 => Fault::Refused,
+            1 => Fault::Lost,
+            2 => Fault::Unanswered,
+            _ => Fault::None,
+        });
+        for number in 0..40 {
+            client.run(&format!("INSERT INTO people VALUES ('{number}', '{number}@x', 'Oslo')"));
+            if number % 10 == 9 {
+                client.database.flush().unwrap();
+            }
+        }
+        bucket.heal();
+        assert_eq!(customers(&client).len(), 40);
+        let again = open(bucket.writer("another"));
+        assert_eq!(tables(&again), tables(&client), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_writer_in_doubt_writes_no_more_and_loses_nothing() {
+    for fault in [Fault::Refused, Fault::Lost, Fault::Unanswered] {
+        let bucket = Bucket::start();
+        let short = Duration::from_millis(300);
+        let patience = Patience { request: short, write: short };
+        let client = open(bucket.open(ObjectOptions { patience, ..bucket.options("a writer") }));
+        client.run(DEFINITIONS);
+        client.run("INSERT INTO people VALUES ('1', 'a@x', 'Oslo')");
+        load_many(&client, "many");
+        // Only writes of the log fail, and reading back what became of them.
+        bucket.plan(move |_, path| if path.contains("/log/") { fault } else { Fault::None });
+        let sql = "INSERT INTO people SELECT 'lost' || value, 'l' || value || '@x', 'Bonn' \
+                   FROM generate_series(1, 20000) AS t(value)";
+        assert_eq!(client.try_run(sql).unwrap_err().code().0, "58030", "{fault:?}");
+        bucket.heal();
+        let (code, message) = refused(&client);
+        assert_eq!(
+            (code.as_str(), message.as_str()),
+            ("58030", "the store is read-only: writing its log failed")
+        );
+        assert_eq!(client.number("SELECT count(*) FROM people"), 20_001);
+        client.database.close().unwrap();
+        let again = open(bucket.writer("another"));
+        let rows = again.number("SELECT count(*) FROM people");
+        let expected = if fault == Fault::Unanswered { 40_001 } else { 20_001 };
+        assert_eq!(rows, expected, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_second_writer_is_refused_while_the_first_one_lives() {
+    let bucket = Bucket::start();
+    let minute = Duration::from_secs(60);
+    let polite = |name: &str, heartbeat: Duration, lease: Duration| {
+        let options = ObjectOptions { take_over: false, heartbeat, lease, ..bucket.options(name) };
+        Client::with(bucket.open(options), Vec::new())
+    };
+    let first = polite("first", Duration::from_millis(20), minute).expect("a store");
+    first.run(DEFINITIONS);
+    let error = polite("second", minute, minute).err().expect("it is in use");
+    assert_eq!(
+        (error.code().0, error.message(), error.get_detail()),
+        ("55006", "the store \"s3://bucket/stores/one\" is in use", Some("\"first\" writes it"))
+    );
+    first.run("INSERT INTO people VALUES ('1', 'a@x', 'Oslo')");
+    // Once it is closed nobody waits.
+    first.database.close().unwrap();
+    let third = polite("third", minute, minute).expect("it is free");
+    // A writer that says nothing more is dead after a while.
+    let fourth = polite("fourth", Duration::from_millis(20), Duration::from_millis(50));
+    let fourth = fourth.expect("the third said nothing");
+    assert_eq!(refused(&third).0, "25006");
+    assert_eq!(fourth.number("SELECT count(*) FROM people"), 1);
+    // Who idles learns that it lost from its own heartbeat.
+    let fifth = open(bucket.writer("fifth"));
+    while fourth.database.write_refusal().is_none() {
+        std::thread::yield_now();
+    }
+    fifth.run("INSERT INTO people VALUES ('2', 'a@x', 'Oslo')");
+}
