@@ -18,6 +18,7 @@ use crate::engine::internal::INGESTS;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, decided_rules_of};
 use crate::engine::step::event_ids_of;
+use crate::engine::touched::Touched;
 use crate::engine::writer::{Writer, logged_segments, open_part};
 use crate::env::clock::Stopwatch;
 use crate::env::progress::Progress;

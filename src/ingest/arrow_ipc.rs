@@ -57,6 +57,7 @@ impl Format for ArrowIpc {
         let reader: Box<dyn Read + Send> = match input {
             Input::Stream(stream) => Box::new(Origin(stream)),
             Input::File(file) => Box::new(Origin(file)),
+            Input::Later(open) => return self.read(open()?, target, options, sink),
         };
         let mut messages = Messages { reader, ended: false };
         let mut decoder = StreamDecoder::new();

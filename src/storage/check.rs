@@ -225,7 +225,7 @@ impl CheckedFiles {
     /// Every file that manifest or log name, once.
     fn references(&self, manifest: &Manifest) -> Vec<FileReference> {
         let mut all: Vec<FileReference> = manifest.references().cloned().collect();
-        for commit in self.records.iter().filter_map(Record::commit) {
+        for commit in self.records.iter().flat_map(Record::commits) {
             all.extend(commit.parts.iter().filter_map(|part| match &part.rows {
                 PartRows::Segment(file) => Some(file.clone()),
                 PartRows::Batch(_) => None,

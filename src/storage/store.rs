@@ -273,7 +273,8 @@ impl Store {
     pub fn follow(disk: Arc<dyn Disk>, cache_bytes: u64, manifest: Manifest) -> Self {
         let cache = Arc::new(ColumnCache::new(cache_bytes));
         // Numbers of files are keys of the cache here and name nothing.
-        let files = Arc::new(Files { disk, cache, next_number: AtomicU64::new(1) });
+        let (next_number, pins) = (AtomicU64::new(1), Pins::new(Arc::clone(&disk)));
+        let files = Arc::new(Files { disk, cache, next_number, pins });
         Self { files, log: Log::of_another(manifest.log_number), manifest }
     }
 

@@ -340,6 +340,10 @@ impl Disk for ObjectDisk {
         self.0.bucket.list_names(plain(path))
     }
 
+    fn walk(&self) -> Result<Vec<String>> {
+        Ok(self.0.bucket.list("")?.into_iter().map(|(path, _)| path).collect())
+    }
+
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.0.check_writable()?;
         let spool = self.0.unfinished.lock().remove(plain(from));
