@@ -60,6 +60,10 @@ impl Disk for SlowDisk {
         self.disk.list(path)
     }
 
+    fn walk(&self) -> Result<Vec<String>> {
+        self.disk.walk()
+    }
+
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.disk.rename(from, to)
     }
