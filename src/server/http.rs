@@ -82,7 +82,7 @@ fn tokens(config: &Config) -> Result<Tokens> {
     }
     if let Some(tokens) = &config.http_tokens {
         text.push('\n');
-        text.push_str(&tokens.0);
+        text.push_str(tokens.expose());
     }
     Tokens::parse(&text)
 }

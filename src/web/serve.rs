@@ -1,6 +1,6 @@
 //! The listener: connections up to a limit, and an end that lets requests finish.
 
-use std::future::IntoFuture;
+use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 
 use crate::error::{Error, Result};
 use crate::web::door::Web;
@@ -19,6 +19,10 @@ use crate::web::routes::router;
 
 /// Connections at a time; others wait in the system's queue.
 pub const CONNECTIONS_MAX: usize = 1_024;
+
+/// How long a connection may bring nothing, so that those who were forgotten make room: longer than any
+/// request that is worked on.
+const IDLE_MAX: Duration = Duration::from_secs(300);
 
 /// How long to wait when the system has no socket left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -71,7 +75,8 @@ impl Listener for Door {
                 Ok((stream, client)) => {
                     // Answers are sent when they are complete; waiting for more would only delay them.
                     let _ = stream.set_nodelay(true);
-                    return (Guest { stream, _permit: permit }, client);
+                    let idle = Box::pin(sleep(IDLE_MAX));
+                    return (Guest { stream, idle, _permit: permit }, client);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "could not accept an HTTP connection");
@@ -89,7 +94,15 @@ impl Listener for Door {
 /// A connection, counted as long as it is open.
 struct Guest {
     stream: TcpStream,
+    idle: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Guest {
+    /// Something came or went.
+    fn awake(&mut self) {
+        self.idle.as_mut().reset(sleep(IDLE_MAX).deadline());
+    }
 }
 
 impl AsyncRead for Guest {
@@ -98,7 +111,15 @@ impl AsyncRead for Guest {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_ready() {
+            self.awake();
+            return read;
+        }
+        match self.idle.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(std::io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -108,7 +129,11 @@ impl AsyncWrite for Guest {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if written.is_ready() {
+            self.awake();
+        }
+        written
     }
 
     fn poll_flush(
