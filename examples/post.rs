@@ -44,7 +44,7 @@ fn main() -> Result<(), Failure> {
 async fn measure(database: &Arc<Database>, seconds: f64) -> Result<(), Failure> {
     let server = Server::new(Arc::clone(database), Settings::default());
     server.session("post", "post", &[])?.run_script(DEFINITIONS).await?;
-    let web = Web::new(web::Options { tokens: Tokens::none()?, local: true });
+    let web = Web::new(web::Options { tokens: Tokens::none(), local: true, tls: None });
     web.open(Arc::clone(&server));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -16,14 +16,26 @@ use crate::web::access::{Tokens, check_origin};
 use crate::web::admission::{Admission, BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX};
 use crate::web::answer::Failure;
 use crate::web::routes::route_named;
+use crate::web::serve::Acceptors;
 
 /// How the interface is served.
-#[derive(Debug)]
 pub struct Options {
     /// Who may ask.
     pub tokens: Tokens,
     /// Whether only this machine can ask.
     pub local: bool,
+    /// What encrypts connections, if they are to be.
+    pub tls: Option<Acceptors>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("tokens", &self.tokens)
+            .field("local", &self.local)
+            .field("tls", &self.tls.is_some())
+            .finish()
+    }
 }
 
 /// The interface: clones are the same. It can be asked before the store is open, and says so then.
@@ -93,6 +105,11 @@ impl Web {
         read_only.then(|| {
             "the store is read-only: its log could not be written; see the server's log".to_owned()
         })
+    }
+
+    /// What encrypts connections, if they are to be.
+    pub(crate) fn acceptors(&self) -> Option<Acceptors> {
+        self.0.options.tls.clone()
     }
 
     pub(crate) fn admission(&self) -> &Admission {

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::rustls;
 
 use crate::driver::RUNTIME;
 
@@ -115,7 +116,7 @@ impl Fixture {
         let runtime = Some(RUNTIME.handle().clone());
         let server = Server::new(database, Settings { runtime, ..Settings::default() });
         let tokens = Tokens::parse(tokens).expect("good tokens");
-        let web = Web::new(Options { tokens, local: true });
+        let web = Web::new(Options { tokens, local: true, tls: None });
         web.open(Arc::clone(&server));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -603,7 +604,7 @@ async fn tokens_and_origins_are_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_says_why_not() {
-    let web = Web::new(Options { tokens: Tokens::none().expect("randomness"), local: true });
+    let web = Web::new(Options { tokens: Tokens::none(), local: true, tls: None });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let stop = watch::Sender::new(false);
@@ -638,6 +639,53 @@ async fn readiness_says_why_not() {
     assert_eq!(fixture.get("/v1/profiles/crm_id/1").await.told(), "404 02000");
     fixture.web.stop();
     assert!(fixture.get("/readyz").await.text.contains("shutting down"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_encrypted_where_there_is_a_certificate() {
+    let made =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let certificate = made.cert.der().clone();
+    let key = made.signing_key.serialize_der().try_into().expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .expect("a certificate and its key");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let tls: selfsame::web::Acceptors = Arc::new(move || Ok(acceptor.clone()));
+    let tokens = Tokens::none();
+    let web = Web::new(Options { tokens, local: true, tls: Some(tls) });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let stop = watch::Sender::new(false);
+    tokio::spawn(serve(listener, web, stop.subscribe(), stop.subscribe()));
+    // Those that do not speak, or no TLS, are in nobody's way.
+    let silent = TcpStream::connect(address).await.expect("a server");
+    let mut plain = TcpStream::connect(address).await.expect("a server");
+    let request = Request { path: "/healthz", ..Request::default() };
+    plain.write_all(&head(address, &request, 0)).await.expect("it listens");
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).expect("a certificate");
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address).await.expect("a server");
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let name = "localhost".try_into().expect("a name");
+    let mut stream = connector.connect(name, stream).await.expect("a certificate that is known");
+    stream.write_all(&head(address, &request, 0)).await.expect("it listens");
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    drop(silent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
