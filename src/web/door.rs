@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::env::clock::{Clock, RealClock, Stopwatch};
 use crate::query::session::Server;
@@ -16,7 +17,7 @@ use crate::web::access::{Tokens, check_origin};
 use crate::web::admission::{Admission, BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX};
 use crate::web::answer::Failure;
 use crate::web::routes::route_named;
-use crate::web::serve::Acceptors;
+use crate::web::serve::{Acceptors, CONNECTIONS_MAX};
 
 /// How the interface is served.
 pub struct Options {
@@ -49,6 +50,8 @@ struct Inner {
     starting: Mutex<Box<dyn Fn() -> String + Send>>,
     stopping: AtomicBool,
     admission: Admission,
+    /// A permit for each connection.
+    permits: Arc<Semaphore>,
     started_at_micros: i64,
 }
 
@@ -67,6 +70,7 @@ impl Web {
             starting: Mutex::new(Box::new(|| "the store is being opened".to_owned())),
             stopping: AtomicBool::new(false),
             admission: Admission::new(REQUESTS_IN_FLIGHT_MAX, BYTES_IN_FLIGHT_MAX),
+            permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             started_at_micros: RealClock.now_micros(),
         }))
     }
@@ -110,6 +114,16 @@ impl Web {
     /// What encrypts connections, if they are to be.
     pub(crate) fn acceptors(&self) -> Option<Acceptors> {
         self.0.options.tls.clone()
+    }
+
+    /// A permit for each connection.
+    pub(crate) fn permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.permits)
+    }
+
+    /// Connections that are open; the next one has its permit before it comes.
+    pub(crate) fn connection_count(&self) -> usize {
+        (CONNECTIONS_MAX - self.0.permits.available_permits()).saturating_sub(1)
     }
 
     pub(crate) fn admission(&self) -> &Admission {

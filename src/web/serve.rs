@@ -42,7 +42,7 @@ pub async fn serve(
     mut shutdown: watch::Receiver<bool>,
     mut cut: watch::Receiver<bool>,
 ) -> Result<()> {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = web.permits();
     let (tls, greetings) = (web.acceptors(), JoinSet::new());
     let door = Door { listener, permits, tls, greetings };
     let stop = async move { turned(&mut shutdown).await };

@@ -435,7 +435,7 @@ async fn a_key_counts_once_through_restarts() {
             assert_eq!(response.json()["rejects"], first.json()["rejects"]);
             assert_eq!(response.json()["ingest_id"], first.json()["ingest_id"]);
         }
-        assert_eq!(fixture.post("crm", headers, b"[]").await.told(), "422 22023");
+        assert_eq!(fixture.post("crm", headers, b"[]").await.told(), "422 23505");
         // The key of another dataset is another key, and one that failed is free.
         assert_eq!(fixture.post("purchases", headers, b"[{]").await.told(), "400 22P04");
         assert_eq!(fixture.post("purchases", headers, purchases).await.told(), "200 1+0+0");
@@ -686,6 +686,45 @@ async fn connections_are_encrypted_where_there_is_a_certificate() {
     let _ = stream.read_to_string(&mut answer).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     drop(silent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_what_went_on() {
+    let fixture = Fixture::start().await;
+    let text = async || fixture.get("/metrics").await.text;
+    fixture.post("crm", "Content-Type: application/json", br#"[{"customer":"1"},{}]"#).await;
+    fixture.sql("INSERT INTO crm VALUES ('2', NULL, 3)").await;
+    fixture.sql("SELECT * FROM profiles").await;
+    fixture.server.database().flush().expect("a sound disk");
+    let held = TcpStream::connect(fixture.address).await.expect("a server");
+    let session = fixture.server.session("it", "it", &[]).expect("a session");
+    let text = text().await;
+    for line in [
+        r#"selfsame_rows_total{dataset="crm",path="http",outcome="accepted"} 1"#,
+        r#"selfsame_rows_total{dataset="crm",path="http",outcome="rejected"} 1"#,
+        r#"selfsame_rows_total{dataset="crm",path="insert",outcome="accepted"} 1"#,
+        "selfsame_http_requests_total{route=\"/v1/datasets/{name}/rows\",status=\"200\"} 1",
+        r#"selfsame_flushes_total{outcome="done"} 1"#,
+        "selfsame_writable 1",
+        "selfsame_log_bytes 0",
+        r#"selfsame_stored{kind="fragments"} 2"#,
+        r#"selfsame_stored{kind="profiles"} 2"#,
+        r#"selfsame_view_updates_total{kind="build"} 1"#,
+        r#"selfsame_sessions{state="idle"} 1"#,
+        "selfsame_http_ingests_in_flight 0",
+        r#"selfsame_operations{kind="flush"} 0"#,
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
+    }
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.and_then(|value| value.parse::<f64>().ok()).unwrap_or(-1.0)
+    };
+    assert!(value("selfsame_statements_total") >= 2.0, "{text}");
+    assert!(value("selfsame_segments") >= 1.0 && value("selfsame_commits_total") >= 2.0, "{text}");
+    assert!(value("selfsame_connections{kind=\"http\"}") >= 1.0, "{text}");
+    assert!(value("selfsame_snapshot_age_seconds") >= 0.0, "{text}");
+    drop((held, session));
 }
 
 #[tokio::test(flavor = "multi_thread")]
