@@ -131,9 +131,16 @@ pub enum LogFormat {
     Json,
 }
 
-/// A text that is not shown.
+/// A text that is shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -249,7 +256,7 @@ fn config(typed: &Typed) -> Result<Config> {
             .one("http_listen", value::http_listen)?
             .unwrap_or(HttpListen::IfFree(HTTP_LISTEN_DEFAULT)),
         http_token_file: typed.one("http_token_file", value::file)?,
-        http_tokens: typed.secret("http_tokens")?,
+        http_tokens: typed.secret("http_tokens")?.map(Secret),
         shutdown_grace: typed
             .one("shutdown_grace", |text| value::number(text, 0..=SHUTDOWN_GRACE_MAX_SECONDS))?
             .map_or(SHUTDOWN_GRACE_DEFAULT, Duration::from_secs),

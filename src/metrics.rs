@@ -105,6 +105,8 @@ pub struct Metrics {
     pub cache_bytes: Family<KindLabel, Level>,
     /// Columns asked of the cache of decoded columns: `hit` or `miss`.
     pub column_cache: Family<OutcomeLabel, Counter>,
+    /// Connections that are open: `postgres` or `http`.
+    pub connections: Family<KindLabel, Level>,
     /// Sessions that are open, by state.
     pub sessions: Family<StateLabel, Level>,
     /// Statements that ended.
@@ -170,6 +172,7 @@ impl Metrics {
             view_updates: Family::default(),
             cache_bytes: Family::default(),
             column_cache: Family::default(),
+            connections: Family::default(),
             sessions: Family::default(),
             statements: Counter::default(),
             statement_seconds: durations(),
@@ -224,6 +227,8 @@ impl Metrics {
         let build = Family::<BuildLabels, Level>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         all.register("build_info", "The version that runs", build);
+        let help = "Connections that are open, by protocol";
+        all.register("connections", help, self.connections.clone());
         all.register("sessions", "Sessions that are open, by state", self.sessions.clone());
         all.register("statements", "Statements that ended", self.statements.clone());
         let help = "Duration of statements";
@@ -288,6 +293,11 @@ impl Metrics {
     /// When a snapshot last became visible, in microseconds; 0 if none has yet.
     pub fn published_at_micros(&self) -> i64 {
         self.published_at_micros.load(Ordering::Relaxed)
+    }
+
+    /// How many connections of a protocol are open.
+    pub fn connections_of(&self, kind: &'static str) -> Level {
+        self.connections.get_or_create(&KindLabel { kind }).clone()
     }
 
     /// Counts the answer to an HTTP request.

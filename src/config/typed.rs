@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 
 use crate::config::setting::{self, Setting, Subcommand};
-use crate::config::{FILE_DEFAULT, Outside, Secret};
+use crate::config::{FILE_DEFAULT, Outside};
 use crate::error::{Error, Result, SqlState};
 
 /// What was said of one setting, and where.
@@ -51,7 +51,7 @@ impl Typed {
     ///
     /// # Errors
     /// `22023` if it is no one text; the complaint does not show it.
-    pub(crate) fn secret(&self, key: &str) -> Result<Option<Secret>> {
+    pub(crate) fn secret(&self, key: &str) -> Result<Option<String>> {
         let Some(Given { texts, origin }) = self.0.get(key) else { return Ok(None) };
         let text = match texts.as_slice() {
             [text] => text.to_str(),
@@ -59,7 +59,7 @@ impl Typed {
         };
         let message = || format!("invalid value for {origin}: it is no text");
         let text = text.ok_or_else(|| Error::new(SqlState::INVALID_PARAMETER_VALUE, message()))?;
-        Ok(Some(Secret(text.to_owned())))
+        Ok(Some(text.to_owned()))
     }
 
     /// The paths of a setting, if it has any.

@@ -90,21 +90,31 @@ pub(crate) fn loopback_address(text: &str) -> Result<SocketAddr> {
         .hint("listen on 127.0.0.1 and let others in through an SSH tunnel or a proxy that asks who they are"))
 }
 
-/// Where to listen for HTTP.
+/// Where to listen for HTTP: an address of this machine alone, as tokens would be seen by others.
 ///
 /// # Errors
-/// As [`loopback_address`].
+/// `22023` if it is no address, `0A000` if others could reach it.
 pub(crate) fn http_listen(text: &str) -> Result<HttpListen> {
-    match text {
-        "off" => Ok(HttpListen::Off),
-        _ => loopback_address(text).map(HttpListen::At),
+    if text == "off" {
+        return Ok(HttpListen::Off);
     }
+    let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address: SocketAddr = local.as_deref().unwrap_or(text).parse().map_err(|_| {
+        wrong("it is no address with a port")
+            .hint("write it as 127.0.0.1:8442 or [::1]:8442, or off")
+    })?;
+    if address.ip().to_canonical().is_loopback() {
+        return Ok(HttpListen::At(address));
+    }
+    Err(Error::unsupported("other machines could reach it, and HTTP has no TLS yet").hint(
+        "listen on 127.0.0.1 and let others in through a proxy that speaks TLS and passes tokens on",
+    ))
 }
 
 /// A file.
 ///
 /// # Errors
-/// `22023` if it is empty.
+/// `22023` if it has no name.
 pub(crate) fn file(text: &str) -> Result<PathBuf> {
     if text.is_empty() { Err(wrong("a path is not empty")) } else { Ok(PathBuf::from(text)) }
 }

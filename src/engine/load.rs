@@ -150,7 +150,7 @@ impl Database {
     /// As [`Database::load`], for rows that came by another way; gives more of what became of them.
     ///
     /// # Errors
-    /// As there; also `22023` for a key that is none or was used for other rows, `55006` while a load with
+    /// As there; also `22023` for a key that is none, `23505` for one of other rows, `55006` while a load with
     /// the same key goes on.
     pub fn receive(&self, load: Load, path: &'static str, delivery: Delivery) -> Result<Receipt> {
         (self as &dyn Accept).receive(load, path, delivery)
@@ -293,7 +293,7 @@ impl Database {
         }
         if fingerprint() != done.fingerprint {
             let message = format!("idempotency key \"{key}\" was used for other rows");
-            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+            return Err(Error::new(SqlState::UNIQUE_VIOLATION, message)
                 .detail(format!("those were ingest {}", done.ingest_id))
                 .hint("use another key for other rows"));
         }

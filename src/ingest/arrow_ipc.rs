@@ -21,8 +21,11 @@ use crate::ingest::{
     ARROW_MESSAGE_BYTES_MAX, ARROW_UNPACKED_BYTES_MAX, Format, Input, Options, Sink, Target,
 };
 
-/// What a file begins with, filled up to eight bytes.
-const FILE_MARK: &[u8; 8] = b"ARROW1\0\0";
+/// What a file begins with, in words; words of nothing follow, up to a border of 64 bytes at most.
+const FILE_MARK: [&[u8; 4]; 2] = [b"ARRO", b"W1\0\0"];
+
+/// The most words of nothing behind the mark.
+const PADDING_WORDS_MAX: usize = 16;
 
 /// What stands before the length of a message since version 0.15 of the format.
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -129,9 +132,8 @@ impl Messages {
         if message.is_empty() {
             return Ok(None);
         }
-        if FILE_MARK.starts_with(&message) {
-            self.exactly(4)?;
-            message = self.exactly(4)?;
+        if message == FILE_MARK[0] {
+            message = self.behind_mark()?;
         }
         let mut length = word(&message)?;
         if message == CONTINUATION {
@@ -154,6 +156,20 @@ impl Messages {
         message.extend_from_slice(&header);
         message.extend_from_slice(&body);
         Ok(Some(message))
+    }
+
+    /// The first word behind the mark of a file.
+    fn behind_mark(&mut self) -> Result<Vec<u8>> {
+        if self.exactly(4)? != FILE_MARK[1] {
+            return Err(damaged("it begins as a file, and is none"));
+        }
+        for _ in 0..PADDING_WORDS_MAX {
+            let word = self.exactly(4)?;
+            if word != [0; 4] {
+                return Ok(word);
+            }
+        }
+        Err(damaged("it has no schema"))
     }
 
     /// So many bytes, or none at the end.

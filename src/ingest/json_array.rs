@@ -34,10 +34,9 @@ impl Format for JsonArray {
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let mut elements = Elements { source: Source::open(input)?, number: 0 };
-        if elements.peek()? != Some(b'[') {
+        if !elements.begin()? {
             return lines(elements.source, target, options, sink);
         }
-        elements.source.consume(1);
         let mut objects = Objects::new(target, options);
         while let Some(length) = elements.next()? {
             let bytes = &elements.source.unread()[..length];
@@ -64,6 +63,22 @@ struct Elements {
 }
 
 impl Elements {
+    /// Consumes the first bracket; if there is none, nothing.
+    fn begin(&mut self) -> Result<bool> {
+        loop {
+            let unread = self.source.unread();
+            if let Some(at) = unread.iter().position(|byte| !byte.is_ascii_whitespace()) {
+                let bracket = unread[at] == b'[';
+                self.source.consume(if bracket { at + 1 } else { 0 });
+                return Ok(bracket);
+            }
+            // So many spaces are lines without rows at best.
+            if unread.len() > RECORD_BYTES_MAX || !self.source.fill()? {
+                return Ok(false);
+            }
+        }
+    }
+
     /// The next byte that is no space, unread.
     fn peek(&mut self) -> Result<Option<u8>> {
         loop {
@@ -125,21 +140,27 @@ impl Elements {
                     b'"' => quoted = !quoted,
                     _ if quoted => {}
                     b'{' | b'[' => depth += 1,
-                    b',' | b']' | b'}' if depth == 0 => return Ok(at),
+                    b',' | b']' | b'}' if depth == 0 => return self.bounded(at),
                     b'}' | b']' => depth -= 1,
                     _ => {}
                 }
                 at += 1;
             }
-            if at > RECORD_BYTES_MAX {
-                let message = format!("element {} of the array is too long", self.number);
-                return Err(Error::new(SqlState(LIMIT), message)
-                    .detail(format!("an element can have at most {RECORD_BYTES_MAX} bytes")));
-            }
+            self.bounded(at)?;
             if !self.source.fill()? {
                 return Err(self.damaged("it is cut short"));
             }
         }
+    }
+
+    /// The length of an element, if it may have it.
+    fn bounded(&self, length: usize) -> Result<usize> {
+        if length <= RECORD_BYTES_MAX {
+            return Ok(length);
+        }
+        let message = format!("element {} of the array is too long", self.number);
+        Err(Error::new(SqlState(LIMIT), message)
+            .detail(format!("an element can have at most {RECORD_BYTES_MAX} bytes")))
     }
 
     fn damaged(&self, what: &str) -> Error {

@@ -29,7 +29,7 @@ impl Http {
         config: &Config,
         [stop, cut]: [watch::Receiver<bool>; 2],
     ) -> Result<Self> {
-        let web = Web::new(Options { tokens: tokens(config)?, local: true });
+        let web = Web::new(Options { tokens: tokens(config)?, local: true, tls: None });
         let Some(listener) = listener(runtime, config.http)? else {
             return Ok(Self { web, address: None, serving: None });
         };
@@ -82,7 +82,7 @@ fn tokens(config: &Config) -> Result<Tokens> {
     }
     if let Some(tokens) = &config.http_tokens {
         text.push('\n');
-        text.push_str(&tokens.0);
+        text.push_str(tokens.expose());
     }
     Tokens::parse(&text)
 }

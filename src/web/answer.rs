@@ -70,6 +70,8 @@ fn status_of(code: SqlState) -> StatusCode {
         | SqlState::NO_DATA => StatusCode::NOT_FOUND,
         SqlState::INSUFFICIENT_PRIVILEGE => StatusCode::FORBIDDEN,
         SqlState::SERIALIZATION_FAILURE | SqlState::OBJECT_IN_USE => StatusCode::CONFLICT,
+        // A key that was used for other rows: well formed, but it cannot be meant.
+        SqlState::UNIQUE_VIOLATION => StatusCode::UNPROCESSABLE_ENTITY,
         SqlState::PROGRAM_LIMIT_EXCEEDED => StatusCode::PAYLOAD_TOO_LARGE,
         SqlState::FEATURE_NOT_SUPPORTED => StatusCode::NOT_IMPLEMENTED,
         SqlState::DISK_FULL => StatusCode::INSUFFICIENT_STORAGE,
@@ -178,6 +180,7 @@ mod tests {
             ("42704", 404),
             ("42703", 400),
             ("22P04", 400),
+            ("23505", 422),
             ("54000", 413),
             ("55006", 409),
             ("40001", 409),

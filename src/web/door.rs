@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::env::clock::{Clock, RealClock, Stopwatch};
 use crate::query::session::Server;
@@ -16,14 +17,26 @@ use crate::web::access::{Tokens, check_origin};
 use crate::web::admission::{Admission, BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX};
 use crate::web::answer::Failure;
 use crate::web::routes::route_named;
+use crate::web::serve::{Acceptors, CONNECTIONS_MAX};
 
 /// How the interface is served.
-#[derive(Debug)]
 pub struct Options {
     /// Who may ask.
     pub tokens: Tokens,
     /// Whether only this machine can ask.
     pub local: bool,
+    /// What encrypts connections, if they are to be.
+    pub tls: Option<Acceptors>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("tokens", &self.tokens)
+            .field("local", &self.local)
+            .field("tls", &self.tls.is_some())
+            .finish()
+    }
 }
 
 /// The interface: clones are the same. It can be asked before the store is open, and says so then.
@@ -37,6 +50,8 @@ struct Inner {
     starting: Mutex<Box<dyn Fn() -> String + Send>>,
     stopping: AtomicBool,
     admission: Admission,
+    /// A permit for each connection.
+    permits: Arc<Semaphore>,
     started_at_micros: i64,
 }
 
@@ -55,6 +70,7 @@ impl Web {
             starting: Mutex::new(Box::new(|| "the store is being opened".to_owned())),
             stopping: AtomicBool::new(false),
             admission: Admission::new(REQUESTS_IN_FLIGHT_MAX, BYTES_IN_FLIGHT_MAX),
+            permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             started_at_micros: RealClock.now_micros(),
         }))
     }
@@ -93,6 +109,21 @@ impl Web {
         read_only.then(|| {
             "the store is read-only: its log could not be written; see the server's log".to_owned()
         })
+    }
+
+    /// What encrypts connections, if they are to be.
+    pub(crate) fn acceptors(&self) -> Option<Acceptors> {
+        self.0.options.tls.clone()
+    }
+
+    /// A permit for each connection.
+    pub(crate) fn permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.permits)
+    }
+
+    /// Connections that are open; the next one has its permit before it comes.
+    pub(crate) fn connection_count(&self) -> usize {
+        (CONNECTIONS_MAX - self.0.permits.available_permits()).saturating_sub(1)
     }
 
     pub(crate) fn admission(&self) -> &Admission {

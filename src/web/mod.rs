@@ -26,4 +26,4 @@ pub use crate::web::access::Tokens;
 pub use crate::web::admission::{BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX};
 pub use crate::web::body::{BODY_BYTES_MAX, WHOLE_BYTES_MAX};
 pub use crate::web::door::{Options, Web};
-pub use crate::web::serve::{CONNECTIONS_MAX, serve};
+pub use crate::web::serve::{Acceptors, CONNECTIONS_MAX, serve};

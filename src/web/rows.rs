@@ -119,16 +119,7 @@ async fn receive(
         }
     };
     let received = loading.await.map_err(|error| Error::internal(error.to_string()))?;
-    received.map_err(failure)
-}
-
-/// What an error of the load is told with.
-fn failure(error: Error) -> Failure {
-    // A key that was used for other rows: the request is well formed, but cannot be meant.
-    if error.message().starts_with("idempotency key") && error.get_detail().is_some() {
-        return Failure::new(StatusCode::UNPROCESSABLE_ENTITY, error);
-    }
-    error.into()
+    received.map_err(Failure::from)
 }
 
 /// One request on its way into the store, for those who watch.

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::IntoResponse;
 
-use crate::metrics::StateLabel;
+use crate::metrics::{StateLabel, level};
 use crate::web::answer::{Answer, text_response};
 use crate::web::door::Web;
 
@@ -16,6 +16,7 @@ pub(crate) async fn metrics(State(web): State<Web>) -> Answer {
     let (database, metrics) = (server.database(), server.database().metrics());
     database.measure();
     metrics.start_time_seconds.set(web.started_at_micros() as f64 / 1e6);
+    metrics.connections_of("http").set(level(web.connection_count() as u64));
     metrics.sessions.clear();
     for session in server.sessions() {
         metrics.sessions.get_or_create(&StateLabel { state: session.state }).inc();

@@ -78,8 +78,11 @@ pub async fn serve_gracefully(
             cut: cut.clone(),
             client: Some(client),
         };
+        let open = server.database().metrics().connections_of("postgres");
         connections.spawn(async move {
+            open.inc();
             guest.serve(stream).await;
+            open.dec();
             drop(permit);
         });
     }

@@ -14,7 +14,14 @@ const NOT_YET: &[&str] = &[
     "CREATE EXPORT",
     "ALTER EXPORT",
     "DROP EXPORT",
+    "CREATE SOURCE",
+    "ALTER SOURCE",
+    "DROP SOURCE",
 ];
+
+/// What brings messages in meanwhile, each counted once.
+const INSTEAD_OF_SOURCES: &str = "let a consumer post messages to /v1/datasets/{name}/rows, with \
+     topic, partition and offsets as the Idempotency-Key, and commit its offsets when it has the answer";
 
 /// Refuses a statement that begins with the words of one of them.
 ///
@@ -23,5 +30,6 @@ const NOT_YET: &[&str] = &[
 pub(crate) fn refuse(text: &str, words: &[&str]) -> Result<()> {
     let Some(name) = NOT_YET.iter().find(|name| begins_with(name, words)) else { return Ok(()) };
     let position = Cursor::try_new(text)?.position();
-    Err(Error::unsupported(format!("{name} is not supported yet")).at(position))
+    let error = Error::unsupported(format!("{name} is not supported yet")).at(position);
+    Err(if name.ends_with("SOURCE") { error.hint(INSTEAD_OF_SOURCES) } else { error })
 }
