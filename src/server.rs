@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::config::{Command, Config};
 use crate::demo::Company;
+use crate::engine::replication::Role;
 use crate::engine::{Database, Options};
 use crate::env::host::host_name;
 use crate::env::objects::disk::{ObjectOptions, cache_directory};
@@ -170,7 +171,9 @@ impl Running {
     /// Tells how to connect. This is what a newcomer sees.
     fn announce(&self, data: Option<&Path>, loaded: Option<&str>) {
         let address = self.listener.local_addr();
-        let text = address.map(|address| banner(address, data, loaded)).unwrap_or_default();
+        let follows = self.database.replication().role == Role::Follower;
+        let text =
+            address.map(|address| banner(address, data, loaded, follows)).unwrap_or_default();
         let mut out = std::io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             tracing::warn!(%error, "could not print how to connect");
@@ -207,9 +210,10 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-fn banner(address: SocketAddr, data: Option<&Path>, loaded: Option<&str>) -> String {
+fn banner(address: SocketAddr, data: Option<&Path>, loaded: Option<&str>, follows: bool) -> String {
     let store = data
         .map_or("in memory, gone when this stops".to_owned(), |data| data.display().to_string());
+    let store = if follows { format!("{store} (for reading only, as a follower)") } else { store };
     let loaded = loaded.map(|loaded| format!("  loaded      {loaded}\n")).unwrap_or_default();
     format!(
         "\nselfsame {} is ready\n{loaded}  store       {store}\n  \
@@ -229,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_banner_tells_how_to_connect() {
-        let text = banner("[::1]:77".parse().unwrap(), None, Some("much"));
+        let text = banner("[::1]:77".parse().unwrap(), None, Some("much"), false);
         for line in [
             "  loaded      much",
             "  store       in memory, gone when this stops",

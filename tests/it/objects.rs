@@ -1,6 +1,9 @@
 //! Stores in object storage, against a real server over HTTP: restarts, fencing, followers, and requests that fail.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,6 +12,7 @@ use selfsame::engine::Options;
 use selfsame::env::memory_disk::MemoryDisk;
 use selfsame::env::objects::bucket::Patience;
 use selfsame::env::objects::disk::ObjectOptions;
+use tokio_postgres::NoTls;
 
 use crate::bucket::{Bucket, Fault};
 use crate::driver::{Choices, Client};
@@ -377,4 +381,154 @@ fn a_second_writer_is_refused_while_the_first_one_lives() {
         std::thread::yield_now();
     }
     fifth.run("INSERT INTO people VALUES ('2', 'a@x', 'Oslo')");
+}
+
+/// The built program, serving a store in the bucket.
+struct Serving {
+    process: Child,
+    address: String,
+}
+
+/// The built program, with the bucket's credentials.
+fn program(bucket: &Bucket, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_selfsame"));
+    command.current_dir(folder).envs(bucket.variables()).env("TMPDIR", folder);
+    command
+}
+
+impl Serving {
+    fn start(bucket: &Bucket, folder: &Path, arguments: &[&str]) -> Self {
+        let mut process = program(bucket, folder)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data", "s3://bucket/stores/two"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let address = lines.find_map(|line| {
+            let line = line.expect("text");
+            line.trim().strip_prefix("PostgreSQL")?.split_whitespace().next().map(str::to_owned)
+        });
+        Self { process, address: address.expect("it says where it listens") }
+    }
+
+    async fn connect(&self) -> tokio_postgres::Client {
+        let (host, port) = self.address.rsplit_once(':').expect("an address with a port");
+        let config = format!("host={host} port={port} user=selfsame");
+        let (client, connection) = tokio_postgres::connect(&config, NoTls).await.expect("a server");
+        tokio::spawn(connection);
+        client
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // As a power cut would: SIGKILL. One that has ended already is as good.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn count(client: &tokio_postgres::Client) -> i64 {
+    let row = client.query_one("SELECT count(*) FROM people", &[]).await.expect("rows");
+    row.get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_share_a_bucket() {
+    let bucket = Bucket::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = Serving::start(&bucket, folder.path(), &[]);
+    let client = first.connect().await;
+    client.batch_execute(DEFINITIONS).await.expect("definitions");
+    let insert = "INSERT INTO people VALUES ($1, $2, 'Oslo')";
+    for number in 0..20 {
+        let customer = number.to_string();
+        client.execute(insert, &[&customer, &format!("{number}@x")]).await.expect("a row");
+    }
+    let follower = Serving::start(&bucket, folder.path(), &["--follow", "--follow-poll", "20ms"]);
+    let reader = follower.connect().await;
+    assert_eq!(count(&reader).await, 20);
+    let error = reader.execute(insert, &[&"late", &"late@x"]).await.unwrap_err();
+    let error = error.as_db_error().expect("an answer");
+    assert_eq!(error.code().code(), "25006");
+    assert!(error.hint().is_some_and(|hint| hint.contains("127.0.0.1:0")), "{error:?}");
+
+    // A server that is killed says no more; the next one has all that it acknowledged.
+    drop(first);
+    let second = Serving::start(&bucket, folder.path(), &["--take-over"]);
+    let client = second.connect().await;
+    assert_eq!(count(&client).await, 20);
+    client.execute(insert, &[&"x", &"x@x"]).await.expect("a row");
+    let third = Serving::start(&bucket, folder.path(), &["--take-over"]);
+    let other = third.connect().await;
+    other.execute(insert, &[&"y", &"y@x"]).await.expect("a row");
+    let error = client.execute(insert, &[&"z", &"z@x"]).await.unwrap_err();
+    assert_eq!(error.code().map(|code| code.code()), Some("25006"));
+    assert_eq!(count(&client).await, 21);
+    while count(&reader).await < 22 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(count(&reader).await, 22);
+}
+
+#[test]
+fn files_of_a_bucket_are_copied() {
+    let bucket = Bucket::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    bucket.put("in/a.csv", b"crm,mail,city\n1,a@x,Oslo\n2,b@x,Bern\n");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"crm,mail,city\n3,c@x,Kiel\n").expect("memory");
+    bucket.put("in/b.csv.gz", &packed.finish().expect("memory"));
+    let packed = zstd::encode_all(&b"{\"crm\": \"4\", \"mail\": \"d@x\"}\n"[..], 1);
+    bucket.put("in/c.ndjson.zst", &packed.expect("memory"));
+    let columns = ["5", "6"].map(|crm| Some(crm.to_owned()));
+    let column = arrow::array::StringArray::from(columns.to_vec());
+    let batch = arrow::array::RecordBatch::try_from_iter([("crm", Arc::new(column) as _)]);
+    let batch = batch.expect("a batch");
+    let mut parquet = Vec::new();
+    let writer = parquet::arrow::ArrowWriter::try_new(&mut parquet, batch.schema(), None);
+    let mut writer = writer.expect("a writer");
+    writer.write(&batch).expect("memory");
+    writer.close().expect("memory");
+    bucket.put("in/d.parquet", &parquet);
+    bucket.put("in/deep/e.csv", b"crm,mail,city\n7,e@x,Graz\n");
+    bucket.put("out/secret.csv", b"crm,mail,city\n8,f@x,Nice\n");
+    let run = |sql: &str, allowed: &str| {
+        let script = format!("{DEFINITIONS} {sql}; SELECT crm FROM people ORDER BY crm");
+        let output = program(&bucket, folder.path())
+            .args(["sql", "--copy-directories", allowed])
+            .arg(script)
+            .output()
+            .expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    for (pattern, rows) in [
+        ("s3://bucket/in/a.csv", "1 2"),
+        ("s3://bucket/in/*.csv*", "1 2 3"),
+        ("s3://bucket/in/**/*.csv", "1 2 7"),
+        ("s3://bucket/in/c.ndjson.zst", "4"),
+        ("s3://bucket/in/*.parquet", "5 6"),
+    ] {
+        let (out, error) = run(&format!("COPY people FROM '{pattern}'"), "s3://bucket/in/");
+        let found: Vec<&str> =
+            out.split(|it: char| !it.is_ascii_digit()).filter(|it| it.len() == 1).collect();
+        let expected: Vec<&str> = rows.split(' ').collect();
+        assert!(found.windows(expected.len()).any(|it| it == expected), "{pattern}: {out} {error}");
+    }
+    for (pattern, allowed, expected) in [
+        ("s3://bucket/out/secret.csv", "s3://bucket/in", "the server may not read"),
+        ("s3://bucket/in/a.csv", ".", "the server may not read"),
+        ("s3://bucket/in*/a.csv", "s3://bucket/in", "the server may not read"),
+        ("s3://bucket/in/none.csv", "s3://bucket/in", "no file matches"),
+        ("s3://bucket/in/none*.csv", "s3://bucket/in", "no file matches"),
+        ("s3://bucket/in/../out/secret.csv", "s3://bucket/in", "has a prefix with"),
+        ("s3://none/in/a.csv", "s3://none", "could not"),
+    ] {
+        let (_, error) = run(&format!("COPY people FROM '{pattern}'"), allowed);
+        assert!(error.contains(expected), "{pattern}: {error}");
+        assert!(!error.contains("a secret that"), "{error}");
+    }
 }
