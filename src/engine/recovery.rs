@@ -35,6 +35,11 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
     let (store, opened) = Store::open(Arc::clone(&options.disk), options.cache_bytes)?;
     let mut writer = empty(store, options);
     writer.identity_files.clone_from(&opened.manifest.identities);
+    {
+        let mut replication = writer.shared.replication.lock();
+        replication.writer.clone_from(&opened.manifest.writer);
+        replication.epoch = opened.manifest.epoch;
+    }
     let restored = writer.load_manifest(&opened.manifest)?;
     let records = opened.records.len();
     for record in opened.records {

@@ -9,9 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use selfsame::engine::Options;
+use selfsame::env::disk::Disk;
 use selfsame::env::memory_disk::MemoryDisk;
 use selfsame::env::objects::bucket::Patience;
-use selfsame::env::objects::disk::ObjectOptions;
+use selfsame::env::objects::disk::{ObjectDisk, ObjectOptions};
+use selfsame::env::objects::location::Location;
+use selfsame::env::objects::spool::PART_BYTES;
 use tokio_postgres::NoTls;
 
 use crate::bucket::{Bucket, Fault};
@@ -100,7 +103,7 @@ fn a_store_in_a_bucket_is_what_it_was_when_it_is_opened_again() {
     let names = third.records("SELECT role, writer, epoch FROM selfsame.replication");
     assert_eq!(
         format!("{names:?}"),
-        r#"[{"epoch": Int(0), "role": Text("writer"), "writer": Null}]"#
+        r#"[{"epoch": Int(3), "role": Text("writer"), "writer": Text("third")}]"#
     );
     // Nothing is left but what the manifest names, the log and the derived state.
     third.database.flush().unwrap();
@@ -399,6 +402,19 @@ fn a_commit_is_one_request_and_a_poll_two() {
     assert_eq!(bucket.requests() - before, 10);
     assert!(client.number("SELECT count(*) FROM profiles") > 0);
     assert_eq!(bucket.requests() - before, 10, "what is in memory is not asked for");
+    // Commits that come together share a request.
+    let sharing = Options { commit_window: Duration::from_secs(1), ..bucket.writer("sharing") };
+    let sharing = open(sharing);
+    let before = bucket.requests();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let other = sharing.another();
+            let sql = format!("INSERT INTO people VALUES ('s{number}', 's{number}@x', 'Rome')");
+            scope.spawn(move || other.run(&sql));
+        }
+    });
+    assert!(bucket.requests() - before < 8);
+    sharing.run("DELETE FROM people WHERE city = 'Rome'");
     let options = bucket.follower();
     let follower = open(Options { follow: Some(Duration::from_secs(3_600)), ..options });
     let before = bucket.requests();
@@ -411,6 +427,63 @@ fn a_commit_is_one_request_and_a_poll_two() {
     (0..polls).for_each(|_| caught_up(&follower));
     // A poll that began before was counted before in part.
     assert!(bucket.requests() - before >= 2 * polls - 1);
+}
+
+#[test]
+fn large_files_go_in_parts_and_come_back_by_ranges() {
+    let bucket = Bucket::start();
+    let disk = |bytes| {
+        let location = Location::parse("s3://bucket/large").expect("a location");
+        let options = ObjectOptions { cache_bytes: bytes, ..bucket.options("a disk") };
+        ObjectDisk::open(&location, options).expect("a client")
+    };
+    let writing = disk(1 << 30);
+    let length = PART_BYTES as usize + 12_345;
+    let mut choices = Choices(1);
+    let contents: Vec<u8> = (0..length).map(|_| choices.below(256) as u8).collect();
+    for path in ["segments/1/a", "segments/1/b", "derived/state.new"] {
+        let mut file = writing.create(path).expect("a file");
+        // Not in order: what comes first may be known last.
+        file.write_at(1_000, &contents[1_000..]).expect("a write");
+        file.write_at(0, &contents[..1_000]).expect("a write");
+        file.sync().expect("a sync");
+    }
+    assert_eq!(bucket.keys("large").len(), 2, "a file that is not finished is none");
+    writing.rename("derived/state.new", "derived/state").expect("a rename");
+    assert_eq!(writing.list("segments/1").expect("names"), ["a", "b"]);
+    // A cache that is smaller than a file holds one of them all the same.
+    for disk in [writing, disk(1 << 20)] {
+        for path in ["segments/1/a", "derived/state", "segments/1/b", "segments/1/a"] {
+            let file = disk.read(path).expect("a file");
+            assert_eq!(file.byte_count(), length as u64);
+            let (from, to) = (length / 2, length / 2 + 100);
+            assert_eq!(file.read_at(from as u64, 100).expect("bytes"), contents[from..to]);
+            assert!(file.read_all().expect("bytes") == contents, "{path}");
+            assert_eq!(file.read_at(length as u64 - 5, 6).unwrap_err().code().0, "XX001");
+        }
+        disk.remove("segments/1/none").expect("it is not there");
+        assert_eq!(disk.read("segments/1/none").unwrap_err().code().0, "58P01");
+    }
+    assert_eq!(disk(1).cached_bytes(), 0);
+}
+
+#[test]
+fn files_that_are_no_longer_needed_stay_for_followers() {
+    let bucket = Bucket::start();
+    let hour = Duration::from_secs(3_600);
+    let keeping = ObjectOptions { remove_after: hour, ..bucket.options("keeping") };
+    let client = open(bucket.open(keeping));
+    client.run(DEFINITIONS);
+    let logs = || bucket.keys("stores/one/log").len();
+    let before = logs();
+    client.database.flush().unwrap();
+    assert_eq!(logs(), before + 1);
+    let client = open(bucket.writer("removing"));
+    // Its own fence aside, the log that it goes on with has the piece that began it.
+    assert_eq!(logs(), 2);
+    client.run("INSERT INTO people VALUES ('1', 'a@x', 'Oslo')");
+    client.database.flush().unwrap();
+    assert_eq!(logs(), 1);
 }
 
 /// The built program, serving a store in the bucket.
@@ -530,6 +603,9 @@ fn files_of_a_bucket_are_copied() {
     bucket.put("in/d.parquet", &parquet);
     bucket.put("in/deep/e.csv", b"crm,mail,city\n7,e@x,Graz\n");
     bucket.put("out/secret.csv", b"crm,mail,city\n8,f@x,Nice\n");
+    for number in 0..=1_000 {
+        bucket.put(&format!("in/many/{number}.csv"), b"");
+    }
     let run = |sql: &str, allowed: &str| {
         let script = format!("{DEFINITIONS} {sql}; SELECT crm FROM people ORDER BY crm");
         let output = program(&bucket, folder.path())
@@ -543,7 +619,8 @@ fn files_of_a_bucket_are_copied() {
     for (pattern, rows) in [
         ("s3://bucket/in/a.csv", "1 2"),
         ("s3://bucket/in/*.csv*", "1 2 3"),
-        ("s3://bucket/in/**/*.csv", "1 2 7"),
+        ("s3://bucket/in/d*/*.csv", "7"),
+        ("s3://bucket/in/**/e.csv", "7"),
         ("s3://bucket/in/c.ndjson.zst", "4"),
         ("s3://bucket/in/*.parquet", "5 6"),
     ] {
@@ -560,6 +637,7 @@ fn files_of_a_bucket_are_copied() {
         ("s3://bucket/in/none.csv", "s3://bucket/in", "no file matches"),
         ("s3://bucket/in/none*.csv", "s3://bucket/in", "no file matches"),
         ("s3://bucket/in/../out/secret.csv", "s3://bucket/in", "has a prefix with"),
+        ("s3://bucket/in/many/*", "s3://bucket/in", "a COPY can read at most 1000 files"),
         ("s3://none/in/a.csv", "s3://none", "no file matches"),
     ] {
         let (_, error) = run(&format!("COPY people FROM '{pattern}'"), allowed);

@@ -58,7 +58,7 @@ const UNFINISHED: &str = ".new";
 pub struct ObjectOptions {
     /// What this process calls itself: others read it.
     pub name: String,
-    /// Where local copies go; they are removed in the end.
+    /// Where local copies go; they have no names there, and go with the process.
     pub cache_directory: PathBuf,
     /// Bytes of local copies.
     pub cache_bytes: u64,
@@ -331,7 +331,9 @@ impl Disk for ObjectDisk {
     fn read(&self, path: &str) -> Result<Readable> {
         match plain(path) {
             MANIFEST => Ok(Readable::Memory(self.0.read_manifest()?)),
-            log if log.starts_with(LOGS) => Ok(Readable::Memory(read_log(&self.0.bucket, log)?)),
+            log if log.starts_with(LOGS) => {
+                Ok(Readable::Memory(read_log(&self.0.bucket, log)?.0.freeze()))
+            }
             path => self.0.remote(path),
         }
     }
