@@ -54,7 +54,7 @@ const MUTABLE: &str = "derived/";
 const UNFINISHED: &str = ".new";
 
 /// How to use a prefix of a bucket.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ObjectOptions {
     /// What this process calls itself: others read it.
     pub name: String,
@@ -76,6 +76,13 @@ pub struct ObjectOptions {
     pub lease: Duration,
     /// Settings of the provider's client that beat the environment, such as `aws_endpoint`.
     pub overrides: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for ObjectOptions {
+    /// Without what may be credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObjectOptions").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Default for ObjectOptions {
