@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::config::{Command, Config};
 use crate::demo::Company;
+use crate::engine::replication::Role;
 use crate::engine::{Database, Options};
 use crate::env::host::host_name;
 use crate::env::objects::disk::{ObjectOptions, cache_directory};
@@ -208,8 +209,11 @@ impl Running {
     /// Tells how to connect. This is what a newcomer sees.
     fn announce(&self, data: Option<&Path>, loaded: Option<&str>) {
         self.http.web.open(Arc::clone(&self.server));
-        let (address, http) = (self.listener.local_addr(), self.http.address);
-        let text = address.map(|address| banner(address, http, data, loaded)).unwrap_or_default();
+        let http = self.http.address;
+        let follows = self.database.replication().role == Role::Follower;
+        let text = self.listener.local_addr();
+        let text = text.map(|address| banner((address, http), data, loaded, follows));
+        let text = text.unwrap_or_default();
         let mut out = std::io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             tracing::warn!(%error, "could not print how to connect");
@@ -279,14 +283,15 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener> {
 }
 
 fn banner(
-    address: SocketAddr,
-    http: Option<SocketAddr>,
+    (address, http): (SocketAddr, Option<SocketAddr>),
     data: Option<&Path>,
     loaded: Option<&str>,
+    follows: bool,
 ) -> String {
     let http = http.map_or("off".to_owned(), |http| format!("http://{http}"));
     let store = data
         .map_or("in memory, gone when this stops".to_owned(), |data| data.display().to_string());
+    let store = if follows { format!("{store} (for reading only, as a follower)") } else { store };
     let loaded = loaded.map(|loaded| format!("  loaded      {loaded}\n")).unwrap_or_default();
     format!(
         "\nselfsame {} is ready\n{loaded}  store       {store}\n  \
@@ -307,7 +312,8 @@ mod tests {
 
     #[test]
     fn the_banner_tells_how_to_connect() {
-        let text = banner("[::1]:77".parse().unwrap(), "[::1]:78".parse().ok(), None, Some("much"));
+        let addresses = ("[::1]:77".parse().unwrap(), "[::1]:78".parse().ok());
+        let text = banner(addresses, None, Some("much"), false);
         for line in [
             "  loaded      much",
             "  store       in memory, gone when this stops",

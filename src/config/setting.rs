@@ -253,6 +253,11 @@ pub(crate) const ALL: &[Setting] = &[
 const SWITCH: &str = "true|false";
 
 impl Setting {
+    /// Whether it is on or off.
+    pub(crate) fn is_switch(&self) -> bool {
+        self.value == SWITCH
+    }
+
     fn argument(&self) -> Arg {
         let action = if self.list { ArgAction::Append } else { ArgAction::Set };
         let argument = Arg::new(self.key)
@@ -261,9 +266,9 @@ impl Setting {
             .help(format!("{} [env: {}]", self.doc, variable(self.key)))
             .value_parser(value_parser!(OsString))
             .action(action);
-        match self.value {
-            SWITCH => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
-            _ => argument,
+        match self.is_switch() {
+            true => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            false => argument,
         }
     }
 }

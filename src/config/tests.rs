@@ -264,7 +264,7 @@ fn help_tells_every_setting() {
     for name in ["serve", "demo", "sql", "ingest", "--config"] {
         assert!(help.contains(name), "{name} in\n{help}");
     }
-    let help = printed("demo --help");
+    let help: String = ["demo --help", "serve --help"].iter().map(|line| printed(line)).collect();
     for item in setting::ALL {
         assert_eq!(item.flag, item.key.replace('_', "-"));
         if item.subcommands.is_empty() {

@@ -140,19 +140,20 @@ fn from_toml(text: &str, path: &Path) -> Result<BTreeMap<&'static str, Given>> {
                 .hint(format!("keys are {}", keys.join(", "))));
         };
         let origin = format!("\"{key}\" in {}", path.display());
-        let texts = texts(value, setting.list)
+        let texts = texts(value, setting)
             .ok_or_else(|| wrong(format!("{origin} cannot be of type {}", value.type_str())))?;
         all.insert(setting.key, Given { texts, origin });
     }
     Ok(all)
 }
 
-/// Texts and numbers as the text that a flag would have; lists only where a list is meant.
-fn texts(value: &toml::Value, list: bool) -> Option<Vec<OsString>> {
+/// Texts and numbers as the text that a flag would have; lists and switches only where they are meant.
+fn texts(value: &toml::Value, setting: &Setting) -> Option<Vec<OsString>> {
+    let list = setting.list;
     match value {
         toml::Value::String(text) => Some(vec![text.into()]),
         toml::Value::Integer(number) if !list => Some(vec![number.to_string().into()]),
-        toml::Value::Boolean(value) if !list => Some(vec![value.to_string().into()]),
+        toml::Value::Boolean(value) if setting.is_switch() => Some(vec![value.to_string().into()]),
         toml::Value::Array(values) if list => {
             values.iter().map(|value| value.as_str().map(OsString::from)).collect()
         }

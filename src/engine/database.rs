@@ -107,12 +107,16 @@ impl Options {
         Ok(Self { disk, commit_window: OBJECT_COMMIT_WINDOW, ..Self::memory() })
     }
 
-    /// A store in a folder if one is given, else in memory.
+    /// A store in a folder or in object storage if a place is given, else in memory.
     ///
     /// # Errors
-    /// As [`Options::folder`].
+    /// As [`Options::folder`] and [`Options::objects`].
     pub fn at(path: Option<&PathBuf>) -> Result<Self> {
-        path.map_or_else(|| Ok(Self::memory()), |path| Self::folder(path))
+        let Some(path) = path else { return Ok(Self::memory()) };
+        match path.to_str().filter(|text| Location::is_meant(text)) {
+            Some(location) => Self::objects(&Location::parse(location)?, ObjectOptions::default()),
+            None => Self::folder(path),
+        }
     }
 }
 

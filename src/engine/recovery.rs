@@ -38,6 +38,11 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
     let (store, opened) = Store::open(Arc::clone(&options.disk), options.cache_bytes)?;
     let mut writer = empty(store, options);
     writer.identity_files.clone_from(&opened.manifest.identities);
+    {
+        let mut replication = writer.shared.replication.lock();
+        replication.writer.clone_from(&opened.manifest.writer);
+        replication.epoch = opened.manifest.epoch;
+    }
     let progress = &options.progress;
     let restored = writer.load_manifest(&opened.manifest, progress)?;
     let records = opened.records.len();

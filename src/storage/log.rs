@@ -519,6 +519,56 @@ mod tests {
         assert_eq!(log.append(b"x").unwrap_err().code().0, "58030");
     }
 
+    /// A disk on which each sync is a piece, as in object storage.
+    #[derive(Debug)]
+    struct Pieced(MemoryDisk);
+
+    impl Disk for Pieced {
+        fn create_folder(&self, path: &str) -> Result<()> {
+            self.0.create_folder(path)
+        }
+        fn create(&self, path: &str) -> Result<Box<dyn DiskFile>> {
+            self.0.create(path)
+        }
+        fn open(&self, path: &str) -> Result<Box<dyn DiskFile>> {
+            self.0.open(path)
+        }
+        fn read(&self, path: &str) -> Result<crate::env::disk::Readable> {
+            self.0.read(path)
+        }
+        fn list(&self, path: &str) -> Result<Vec<String>> {
+            self.0.list(path)
+        }
+        fn rename(&self, from: &str, to: &str) -> Result<()> {
+            self.0.rename(from, to)
+        }
+        fn remove(&self, path: &str) -> Result<()> {
+            self.0.remove(path)
+        }
+        fn sync_folder(&self, path: &str) -> Result<()> {
+            self.0.sync_folder(path)
+        }
+        fn log_keeping(&self) -> LogKeeping {
+            LogKeeping::Pieces { piece_bytes: 1_000 }
+        }
+    }
+
+    #[test]
+    fn a_log_of_pieces_has_no_zeros_and_is_full_by_its_pieces_too() {
+        let memory = MemoryDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(Pieced(memory.clone()));
+        let mut log = Log::create(&disk, 1).unwrap();
+        for record in [&b"one"[..], b"two", b"three"] {
+            log.append(record).unwrap();
+            log.sync().unwrap();
+        }
+        assert_eq!(log.byte_count(), 3_000);
+        let bytes = FILE_HEADER + 3 * RECORD_HEADER + "onetwothree".len();
+        assert_eq!(memory.read(&path(1)).unwrap().byte_count(), bytes as u64);
+        log.append(&[7; 5_000]).unwrap();
+        assert!(log.byte_count() > 5_000);
+    }
+
     #[test]
     fn records_longer_than_the_zeroed_space_fit() {
         let disk = MemoryDisk::new();

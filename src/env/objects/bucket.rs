@@ -534,8 +534,19 @@ fn unreadable(error: Error) -> object_store::Error {
     object_store::Error::Generic { store: "local file", source: Box::new(error) }
 }
 
-/// What a client says without the queries of its URLs, in which signatures may be.
+/// What a client says without what may tell of credentials: the queries of its URLs, and answers of the server
+/// but for their code and message.
 fn bare(text: &str) -> String {
+    let between = |tag: &str| {
+        let from = text.find(&format!("<{tag}>"))? + tag.len() + 2;
+        text[from..].find('<').map(|length| &text[from..from + length])
+    };
+    let answered = between("Code").map(|code| {
+        let said = text.split('<').next().unwrap_or_default().trim_end();
+        let message = between("Message").map(|message| format!(", {message}"));
+        format!("{said} {code}{}", message.unwrap_or_default())
+    });
+    let text = answered.as_deref().unwrap_or(text);
     let mut shown = String::with_capacity(text.len());
     let mut within = false;
     for character in text.chars() {
@@ -553,8 +564,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_in_urls_are_not_shown() {
+    fn what_may_tell_of_credentials_is_not_shown() {
         let said = "error for url (https://a/b?sig=secret&x=1): \"no\", why?";
         assert_eq!(bare(said), "error for url (https://a/b): \"no\", why");
+        let said = "403: <?xml?><Error><Code>No</Code><Message>Not you</Message><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>";
+        assert_eq!(bare(said), "403: No, Not you");
+        assert_eq!(bare("500: <Error><Code>Odd</Code></Error>"), "500: Odd");
     }
 }

@@ -1,4 +1,4 @@
-//! Local copies of objects: files in a folder of this process, gone with it, up to a budget of bytes.
+//! Local copies of objects: files without names, which are gone with the process, up to a budget of bytes.
 //!
 //! Whoever has a file open goes on reading it, whatever is thrown out meanwhile.
 
@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -14,27 +13,11 @@ use crate::env::disk::File;
 use crate::env::random::random_u64;
 use crate::error::{Error, Result};
 
-/// A file without an owner yet.
-#[derive(Debug)]
-pub struct LocalFile {
-    /// Open for reading and writing.
-    pub file: Arc<File>,
-    path: PathBuf,
-}
-
-impl Drop for LocalFile {
-    fn drop(&mut self) {
-        // What cannot be removed goes with the folder.
-        drop(fs::remove_file(&self.path));
-    }
-}
-
 /// The copies.
 #[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
     byte_budget: u64,
-    next_number: AtomicU64,
     state: Mutex<State>,
     /// Held while a copy is made, so that nobody makes it twice.
     making: Mutex<HashMap<String, Arc<Mutex<()>>>>,
@@ -50,42 +33,37 @@ struct State {
 
 #[derive(Debug)]
 struct Copied {
-    file: LocalFile,
+    file: Arc<File>,
     byte_count: u64,
     used: u64,
 }
 
 impl Cache {
-    /// A cache of so many bytes below a folder.
+    /// A cache of so many bytes in a folder.
     ///
     /// # Errors
     /// What the system says.
-    pub fn create(below: &Path, byte_budget: u64) -> Result<Self> {
-        let name = format!("selfsame-objects-{:016x}", random_u64());
-        let folder = below.join(name);
-        fs::create_dir_all(&folder).map_err(|error| {
+    pub fn create(folder: &Path, byte_budget: u64) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(|error| {
             Error::io(format!("create folder \"{}\"", folder.display()), &error)
         })?;
-        Ok(Self {
-            folder,
-            byte_budget,
-            next_number: AtomicU64::new(0),
-            state: Mutex::default(),
-            making: Mutex::default(),
-        })
+        let (folder, state, making) = (folder.to_owned(), Mutex::default(), Mutex::default());
+        Ok(Self { folder, byte_budget, state, making })
     }
 
-    /// An empty file that is no copy yet.
+    /// An empty file that is no copy yet. It has no name, so that it goes with whoever has it open.
     ///
     /// # Errors
     /// What the system says.
-    pub fn file(&self) -> Result<LocalFile> {
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder.join(number.to_string());
+    pub fn file(&self) -> Result<Arc<File>> {
+        let path = self.folder.join(format!("selfsame-copy-{:016x}", random_u64()));
+        let failed = |error: std::io::Error| {
+            Error::io(format!("create file \"{}\"", path.display()), &error)
+        };
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file =
-            file.map_err(|error| Error::io(format!("create file \"{}\"", path.display()), &error))?;
-        Ok(LocalFile { file: Arc::new(file), path })
+        let file = file.map_err(failed)?;
+        fs::remove_file(&path).map_err(failed)?;
+        Ok(Arc::new(file))
     }
 
     /// Bytes of all copies.
@@ -94,7 +72,7 @@ impl Cache {
     }
 
     /// Makes a file a copy, and throws out others that are beyond the budget; it itself stays.
-    pub fn insert(&self, name: &str, file: LocalFile, byte_count: u64) {
+    pub fn insert(&self, name: &str, file: Arc<File>, byte_count: u64) {
         let mut state = self.state.lock();
         state.uses += 1;
         let used = state.uses;
@@ -120,7 +98,7 @@ impl Cache {
         let used = state.uses;
         let copy = state.copies.get_mut(name)?;
         copy.used = used;
-        Some(Arc::clone(&copy.file.file))
+        Some(Arc::clone(&copy.file))
     }
 
     /// The copy of a name; `fill` makes it if there is none.
@@ -141,23 +119,12 @@ impl Cache {
         if let Some(file) = self.get(name) {
             return Ok(file);
         }
-        let made = self.file()?;
-        let file = Arc::clone(&made.file);
-        let filled = fill(Arc::clone(&file));
-        if filled.is_ok() {
-            self.insert(name, made, byte_count);
+        let made = self.file().and_then(|file| fill(Arc::clone(&file)).map(|()| file));
+        if let Ok(file) = &made {
+            self.insert(name, Arc::clone(file), byte_count);
         }
         self.making.lock().remove(name);
-        filled.map(|()| file)
-    }
-}
-
-impl Drop for Cache {
-    fn drop(&mut self) {
-        self.state.lock().copies.clear();
-        if let Err(error) = fs::remove_dir_all(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "could not remove local copies");
-        }
+        made
     }
 }
 
@@ -173,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_used_longest_ago_goes_first_and_all_go_with_the_cache() {
+    fn the_copy_used_longest_ago_goes_first() {
         let below = tempfile::tempdir().unwrap();
         let cache = Cache::create(below.path(), 10).unwrap();
         let copy = |name: &str| {
@@ -195,7 +162,6 @@ mod tests {
         assert_eq!((cache.byte_count(), huge.metadata().unwrap().len()), (100, 0));
         let failed = cache.get_or("x", 1, |_| Err(Error::internal("no")));
         assert_eq!((failed.is_err(), cache.get("x").is_none()), (true, true));
-        drop(cache);
         assert_eq!(fs::read_dir(below.path()).unwrap().count(), 0);
     }
 }

@@ -54,11 +54,11 @@ const MUTABLE: &str = "derived/";
 const UNFINISHED: &str = ".new";
 
 /// How to use a prefix of a bucket.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ObjectOptions {
     /// What this process calls itself: others read it.
     pub name: String,
-    /// Where local copies go; they are removed in the end.
+    /// Where local copies go; they have no names there, and go with the process.
     pub cache_directory: PathBuf,
     /// Bytes of local copies.
     pub cache_bytes: u64,
@@ -76,6 +76,13 @@ pub struct ObjectOptions {
     pub lease: Duration,
     /// Settings of the provider's client that beat the environment, such as `aws_endpoint`.
     pub overrides: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for ObjectOptions {
+    /// Without what may be credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObjectOptions").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Default for ObjectOptions {
@@ -331,7 +338,9 @@ impl Disk for ObjectDisk {
     fn read(&self, path: &str) -> Result<Readable> {
         match plain(path) {
             MANIFEST => Ok(Readable::Memory(self.0.read_manifest()?)),
-            log if log.starts_with(LOGS) => Ok(Readable::Memory(read_log(&self.0.bucket, log)?)),
+            log if log.starts_with(LOGS) => {
+                Ok(Readable::Memory(read_log(&self.0.bucket, log)?.0.freeze()))
+            }
             path => self.0.remote(path),
         }
     }

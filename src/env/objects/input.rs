@@ -93,8 +93,8 @@ impl RemoteInput {
         let (byte_count, version) = self.bucket.head(&self.path)?;
         let cache = Cache::create(&std::env::temp_dir(), 0)?;
         let copy = cache.file()?;
-        self.bucket.download(&self.path, byte_count, &version, Arc::clone(&copy.file))?;
-        copy.file.try_clone().map_err(|error| Error::io("open a local copy", &error))
+        self.bucket.download(&self.path, byte_count, &version, Arc::clone(&copy))?;
+        copy.try_clone().map_err(|error| Error::io("open a local copy", &error))
     }
 }
 

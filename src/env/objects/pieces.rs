@@ -102,11 +102,11 @@ fn numbers(bucket: &Bucket, log: &str) -> Result<Vec<u64>> {
     numbers.collect()
 }
 
-/// Reads a log whole.
+/// Reads a log whole; gives its bytes and how many pieces it has.
 ///
 /// # Errors
 /// `58P01` if there is none, `XX001` if a piece is missing or damaged, or what the bucket says.
-pub fn read_log(bucket: &Bucket, log: &str) -> Result<Bytes> {
+pub fn read_log(bucket: &Bucket, log: &str) -> Result<(BytesMut, u64)> {
     let paths: Vec<String> =
         numbers(bucket, log)?.into_iter().map(|number| piece_path(log, number)).collect();
     if paths.is_empty() {
@@ -123,7 +123,7 @@ pub fn read_log(bucket: &Bucket, log: &str) -> Result<Bytes> {
             all.put_slice(&piece.bytes);
         }
     }
-    Ok(all.freeze())
+    Ok((all, paths.len() as u64))
 }
 
 /// A log being written.
@@ -223,18 +223,13 @@ pub struct GrowingLog {
 }
 
 impl GrowingLog {
-    /// Opens a log at its start.
+    /// Opens a log at its start, and reads what is there.
     ///
     /// # Errors
-    /// `58P01` if there is none, or what the bucket says.
+    /// As [`read_log`].
     pub fn open(bucket: &Bucket, log: &str) -> Result<Self> {
-        let (held, log) = (BytesMut::new(), log.to_owned());
-        let mut opened = Self { bucket: bucket.clone(), log, next_piece: 0, held, start: 0 };
-        if opened.fetch()? {
-            return Ok(opened);
-        }
-        let message = format!("could not follow \"{}\" in object storage", opened.log);
-        Err(Error::new(SqlState::UNDEFINED_FILE, message).detail("it has no pieces"))
+        let (held, next_piece) = read_log(bucket, log)?;
+        Ok(Self { bucket: bucket.clone(), log: log.to_owned(), next_piece, held, start: 0 })
     }
 
     /// Fetches the next piece, if it is there.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::env::disk::File;
 use crate::env::objects::bucket::{Bucket, Version};
-use crate::env::objects::cache::{Cache, LocalFile};
+use crate::env::objects::cache::Cache;
 use crate::error::{Error, Result};
 
 /// Objects that are larger go in parts of so many bytes: with 10,000 parts at most, 160 GB fit.
@@ -15,7 +16,7 @@ pub const PART_BYTES: u64 = 16 << 20;
 /// The local file.
 #[derive(Debug)]
 pub struct Spool {
-    file: LocalFile,
+    file: Arc<File>,
     byte_count: u64,
 }
 
@@ -33,7 +34,7 @@ impl Spool {
     /// # Errors
     /// What the system says.
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let written = self.file.file.write_all_at(bytes, offset);
+        let written = self.file.write_all_at(bytes, offset);
         written.map_err(|error| Error::io("write to a local copy", &error))?;
         self.byte_count = self.byte_count.max(offset + bytes.len() as u64);
         Ok(())
@@ -44,7 +45,7 @@ impl Spool {
     /// # Errors
     /// What the bucket says.
     pub fn send(&self, bucket: &Bucket, path: &str) -> Result<(u64, Version)> {
-        let file = Arc::clone(&self.file.file);
+        let file = Arc::clone(&self.file);
         let read = move |offset: u64, length: usize| {
             let mut buffer = vec![0; length];
             let read = file.read_exact_at(&mut buffer, offset);
@@ -60,7 +61,7 @@ impl Spool {
     }
 
     /// The local file, to be kept as a copy.
-    pub fn into_file(self) -> LocalFile {
+    pub fn into_file(self) -> Arc<File> {
         self.file
     }
 }
