@@ -33,6 +33,7 @@ pub mod profiles;
 mod recovery;
 mod rewrite;
 pub mod rows;
+pub mod scratch;
 pub mod simulation;
 pub mod snapshot;
 pub mod state;

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use crate::engine::database::{Database, Defined, Shared, is_new_dataset};
 use crate::engine::profiles::ProfileViews;
+use crate::engine::scratch::PendingScratch;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::State;
 use crate::engine::step::{EventChange, EventChanges, Stage, Step};
@@ -76,6 +77,7 @@ enum Write {
     Define { definition: Definition, expected: Expected },
     Commit { pending: Pending, numbers: Numbers },
     Delete(PendingDelete),
+    Scratch { pending: PendingScratch, numbers: Numbers },
 }
 
 /// Fragment ids that rows have within a transaction: the first, and how many, of each part.
@@ -117,7 +119,12 @@ impl PendingTransaction {
     pub(crate) fn apply(self, shared: &Shared, state: &mut State) -> Result<Vec<Step>> {
         let committed_at = shared.clock.now_micros();
         let base_version = self.base.catalog().version;
-        let renumbering = self.writes.iter().any(|write| !matches!(write, Write::Delete(_)));
+        let named = |write: &Write| match write {
+            Write::Define { definition, .. } => !matches!(definition, Definition::Relation(_)),
+            Write::Commit { .. } => true,
+            Write::Delete(_) | Write::Scratch { .. } => false,
+        };
+        let renumbering = self.writes.iter().any(named);
         if renumbering && base_version < state.rewritten_at {
             return Err(conflict("identities were renumbered meanwhile"));
         }
@@ -198,6 +205,18 @@ impl Write {
                 }
                 Ok(step)
             }
+            Self::Scratch { pending, numbers: then } => {
+                let deleted = pending.deleted.iter().map(|id| numbers.now(*id));
+                let mut deleted = deleted.collect::<Result<Vec<_>>>()?;
+                deleted.sort_unstable();
+                let step = stage.change_scratch(&PendingScratch { deleted, ..pending });
+                let step = step.map_err(refused)?;
+                let now = numbers_of(&step.record);
+                let runs =
+                    then.iter().zip(&now).map(|((then, count), (now, _))| (*then, *count, *now));
+                numbers.runs.extend(runs);
+                Ok(Some(step))
+            }
         }
     }
 }
@@ -210,8 +229,12 @@ fn numbers_of(record: &Record) -> Numbers {
     };
     let of_users =
         |part: &&CommitPart| crate::engine::internal::internal_schema(part.dataset).is_none();
-    let Record::Commit(commit) = record else { return Numbers::new() };
-    commit.parts.iter().filter(of_users).map(|part| (part.first_fragment_id, rows(part))).collect()
+    let parts = record.steps().iter().filter_map(|step| match step {
+        Record::Commit(commit) => Some(&commit.parts),
+        _ => None,
+    });
+    let parts = parts.flatten().filter(of_users);
+    parts.map(|part| (part.first_fragment_id, rows(part))).collect()
 }
 
 fn conflict(why: &str) -> Error {
@@ -270,6 +293,10 @@ impl Note {
             Write::Define { .. } => 0,
             Write::Commit { pending, .. } => pending.parts.iter().map(of_part).sum(),
             Write::Delete(pending) => size_of_val(&pending.fragment_ids[..]),
+            Write::Scratch { pending, .. } => {
+                let deleted = size_of_val(&pending.deleted[..]);
+                deleted + pending.added.iter().map(of_part).sum::<usize>()
+            }
         };
         let files = logged_segments(&step.record);
         let (commit, touched) = (step.commit, Arc::new(step.touched));
@@ -362,6 +389,19 @@ impl Transaction {
             fork.notes.clear();
         }
         committed
+    }
+
+    /// Changes the rows of a scratch table; gives how many came, or else went.
+    ///
+    /// # Errors
+    /// `42P01` if there is no such table, `40001` if it has changed; `54000` beyond what a transaction
+    /// can hold; what the disk says.
+    pub(super) fn change_scratch(&self, pending: PendingScratch) -> Result<u64> {
+        self.write(|stage| {
+            let step = stage.change_scratch(&pending)?;
+            let (numbers, row_count) = (numbers_of(&step.record), step.row_count);
+            Ok((Some((step, Write::Scratch { pending, numbers })), row_count))
+        })
     }
 
     fn write<T>(

@@ -5,7 +5,7 @@
 //! SQL. Statements about the session itself (SET, BEGIN, FETCH, ...) are read here with the cursor of
 //! `statements`, because clients send more forms of them than sqlparser knows.
 
-use sqlparser::ast::{Delete, Insert, ObjectType, Query, SetExpr, Statement, UtilityOption};
+use sqlparser::ast::{Delete, Insert, Query, SetExpr, Statement, Update, UtilityOption};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
@@ -13,7 +13,7 @@ use sqlparser::tokenizer::Token;
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_parser;
 use crate::query::session::settings::Variables;
-use crate::query::session::{depth, precedence};
+use crate::query::session::{ddl, depth, precedence};
 use crate::query::statements::{self, Cursor, Parsed};
 
 /// Calls of the parser within each other; `depth` has bounded the nesting before, so that this is only
@@ -29,10 +29,14 @@ pub(super) enum Command {
     Query(Box<Query>),
     /// EXPLAIN of a query.
     Explain(Explain),
-    /// INSERT INTO a dataset.
+    /// INSERT INTO a dataset or scratch table.
     Insert(Box<Insert>),
-    /// DELETE FROM a dataset.
+    /// DELETE FROM a dataset or scratch table.
     Delete(Box<Delete>),
+    /// UPDATE of a scratch table.
+    Update(Box<Update>),
+    /// CREATE, ALTER, DROP of views, scratch tables and schemas.
+    Ddl(Box<Statement>),
     /// CREATE, ALTER, DROP, SHOW CREATE, COPY FROM.
     Ours(Parsed),
     /// SET.
@@ -181,6 +185,16 @@ pub(super) fn read(sql: &str) -> Result<Command> {
     // The parser reads only the name after TABLE, and the command is short for this.
     let expanded = first_word(sql).eq_ignore_ascii_case("table").then(|| expand_table(sql));
     let sql = expanded.as_deref().unwrap_or(sql);
+    // What can be said of a view is said in the words for tables.
+    let of_table = alter_view(sql);
+    match parse(of_table.as_deref().unwrap_or(sql))? {
+        None => Ok(Command::Empty),
+        Some(statement) => plain(statement),
+    }
+}
+
+/// Parses plain SQL; `None` if there is nothing in it.
+fn parse(sql: &str) -> Result<Option<Statement>> {
     let parsed = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(PARSER_RECURSION_MAX)
         .try_with_sql(sql)
@@ -188,13 +202,38 @@ pub(super) fn read(sql: &str) -> Result<Command> {
         .map_err(|error| from_parser(&error, sql))?;
     let mut parsed = parsed.into_iter();
     match (parsed.next(), parsed.next()) {
-        (None, _) => Ok(Command::Empty),
+        (None, _) => Ok(None),
         (Some(mut statement), None) => {
             precedence::repair(&mut statement);
-            plain(statement)
+            Ok(Some(statement))
         }
         (Some(_), Some(_)) => Err(several()),
     }
+}
+
+/// Parses plain SQL that the session itself wrote.
+///
+/// # Errors
+/// `42601`.
+pub(super) fn parse_one(sql: &str) -> Result<Statement> {
+    parse(sql)?.ok_or_else(|| Error::internal("a statement is empty"))
+}
+
+/// The first words of a statement, in lower case.
+pub(super) fn first_words(sql: &str, count: usize) -> String {
+    let start = sql.find(first_word(sql)).unwrap_or(0);
+    let words: Vec<&str> = sql[start..].split_whitespace().take(count).collect();
+    words.join(" ").to_lowercase()
+}
+
+/// `ALTER VIEW` as the `ALTER TABLE` that means the same.
+fn alter_view(sql: &str) -> Option<String> {
+    if first_words(sql, 2) != "alter view" {
+        return None;
+    }
+    let start = sql.find(first_word(sql))?;
+    let at = start + sql[start..].to_lowercase().find("view")?;
+    Some(format!("{}TABLE{}", &sql[..at], &sql[at + "view".len()..]))
 }
 
 fn expand_table(sql: &str) -> String {
@@ -212,10 +251,24 @@ pub(super) fn several() -> Error {
 /// The allow-list of plain SQL.
 fn plain(statement: Statement) -> Result<Command> {
     match statement {
-        Statement::Query(query) => {
+        Statement::Query(mut query) => {
+            if let Some(table) = ddl::into_table(&mut query)? {
+                return plain(Statement::CreateTable(table));
+            }
             check_query(&query)?;
             Ok(Command::Query(query))
         }
+        statement if ddl::is_ours(&statement) => {
+            match &statement {
+                Statement::CreateView(view) => check_query(&view.query)?,
+                Statement::CreateTable(table) => {
+                    table.query.iter().try_for_each(|query| check_query(query))?;
+                }
+                _ => {}
+            }
+            Ok(Command::Ddl(Box::new(statement)))
+        }
+        Statement::Update(update) => Ok(Command::Update(Box::new(update))),
         Statement::Insert(insert) => Ok(Command::Insert(Box::new(insert))),
         Statement::Delete(delete) => Ok(Command::Delete(Box::new(delete))),
         Statement::Explain { statement, analyze, verbose, options, format, .. } => {
@@ -290,15 +343,6 @@ fn refused(statement: &Statement) -> Error {
     match statement {
         Statement::Copy { .. } => Error::unsupported("COPY TO is not supported")
             .hint("read the rows with a query and let the client write the file"),
-        Statement::Update(_) => Error::unsupported("UPDATE is not supported")
-            .hint("a new row with the same identity wins"),
-        Statement::CreateTable(_) => Error::unsupported("CREATE TABLE is not supported")
-            .hint("define a dataset: CREATE DATASET name (column TYPE, ...)"),
-        Statement::Drop { object_type: ObjectType::Table, .. } => {
-            Error::unsupported("DROP TABLE is not supported").hint("DROP DATASET name")
-        }
-        Statement::Truncate(_) => Error::unsupported("TRUNCATE is not supported")
-            .hint("DELETE FROM name deletes all rows"),
         Statement::Grant(_) | Statement::Revoke(_) => {
             Error::unsupported(format!("{verb} is not supported"))
         }
@@ -698,12 +742,9 @@ mod tests {
         for (sql, expected) in [
             ("COPY crm TO '/tmp/x'", "0A000 COPY TO is not supported"),
             ("COPY (SELECT 1) TO '/tmp/x'", "0A000 COPY TO is not supported"),
-            ("UPDATE crm SET a = 1", "0A000 UPDATE is not supported"),
-            ("TRUNCATE crm", "0A000 TRUNCATE is not supported"),
             ("EXPLAIN DELETE FROM crm", "0A000 EXPLAIN is for queries only"),
-            ("CREATE TABLE t (a INT)", "0A000 CREATE TABLE is not supported"),
-            ("CREATE VIEW v AS SELECT 1", "0A000 CREATE VIEW is not supported"),
-            ("SELECT 1 INTO t", "0A000 SELECT INTO is not supported"),
+            ("SELECT (SELECT 1 INTO t)", "0A000 SELECT INTO is not supported"),
+            ("CREATE VIEW v AS SELECT 1 INTO t", "0A000 SELECT INTO is not supported"),
             ("LISTEN a", "0A000 LISTEN is not supported"),
             ("EXPLAIN INSERT INTO crm VALUES (1)", "0A000 EXPLAIN is for queries only"),
             (

@@ -14,6 +14,7 @@ mod block;
 mod command;
 mod copy;
 mod cursor;
+mod ddl;
 mod decide;
 mod delete;
 mod depth;
@@ -31,6 +32,8 @@ pub mod policy_query;
 mod policy_shape;
 mod precedence;
 mod prepare;
+mod relations;
+mod scratch;
 mod script;
 mod server;
 mod settings;
@@ -55,6 +58,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use parking_lot::Mutex;
+use sqlparser::ast::OnCommit;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -175,6 +179,8 @@ pub(in crate::query::session) struct Inner {
     cache: Mutex<Cache>,
     cursors: Cursors,
     notices: Mutex<Vec<Notice>>,
+    /// What happens to temporary tables at the end of a transaction, by name.
+    at_commit: Mutex<BTreeMap<String, OnCommit>>,
     /// Values of reported settings as the client last heard them.
     reported: Mutex<BTreeMap<&'static str, String>>,
 }
@@ -224,6 +230,7 @@ impl Session {
                 cache: Mutex::default(),
                 cursors: Cursors::default(),
                 notices: Mutex::default(),
+                at_commit: Mutex::default(),
                 reported: Mutex::default(),
             }
         });

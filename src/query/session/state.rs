@@ -23,6 +23,7 @@ use crate::query::postgres::{
 };
 use crate::query::session::Inner;
 use crate::query::session::describe::Describer;
+use crate::query::session::relations::UserSchema;
 use crate::query::session::server::Server;
 use crate::query::tables::{self, Binding};
 use crate::query::ties::BreakTies;
@@ -56,8 +57,10 @@ impl Planning {
         let relations = functions::relation::Relations::new(Arc::clone(&binding));
         let of_time = time_functions::all(&binding);
         let tables = tables::catalog(binding);
-        let source: Arc<dyn Source> = Arc::new(Describer::new(session, Arc::clone(&tables)));
+        let described = Describer::new(Weak::clone(&session), Arc::clone(&tables));
+        let source: Arc<dyn Source> = Arc::new(described);
         let catalog = Catalog {
+            session,
             tables,
             pg_catalog: pg_catalog(Arc::clone(&source)),
             information_schema: information_schema(Arc::clone(&source)),
@@ -132,11 +135,17 @@ fn config(database_name: &str) -> SessionConfig {
 }
 
 /// The engine's schemas and PostgreSQL's.
-#[derive(Debug)]
 struct Catalog {
+    session: Weak<Inner>,
     tables: Arc<dyn CatalogProvider>,
     pg_catalog: Arc<dyn SchemaProvider>,
     information_schema: Arc<dyn SchemaProvider>,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
@@ -151,7 +160,7 @@ impl CatalogProvider for Catalog {
         match name {
             "pg_catalog" => Some(Arc::clone(&self.pg_catalog)),
             "information_schema" => Some(Arc::clone(&self.information_schema)),
-            name => self.tables.schema(name),
+            name => UserSchema::find(&self.session, name, self.tables.schema(name)),
         }
     }
 }

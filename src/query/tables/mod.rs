@@ -32,6 +32,7 @@ pub mod profiles_at;
 pub mod provider;
 pub mod rejects;
 pub mod scan;
+pub mod scratch;
 pub mod sessions;
 pub mod settings;
 
@@ -42,6 +43,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parking_lot::RwLock;
 
+use crate::engine::scratch::Temporary;
 use crate::engine::{Database, Past, Snapshot};
 use crate::error::{Error, Result};
 use crate::query::session::zone::Zone;
@@ -55,6 +57,7 @@ pub struct Binding {
     policy: RwLock<Option<String>>,
     zone: RwLock<Zone>,
     directory: Arc<dyn Directory>,
+    temporary: RwLock<Arc<Temporary>>,
 }
 
 /// What is visible, and how much of it is shown.
@@ -113,7 +116,8 @@ impl Binding {
             shown: database.snapshot(),
         };
         let (pinned, zone) = (RwLock::new(pinned), RwLock::new(Zone::UTC));
-        Self { database, pinned, policy: RwLock::default(), zone, directory }
+        let (policy, temporary) = (RwLock::default(), RwLock::default());
+        Self { database, pinned, policy, zone, directory, temporary }
     }
 
     /// Shows another snapshot from now on.
@@ -145,6 +149,16 @@ impl Binding {
     /// Up to when rows are shown.
     pub fn past(&self) -> Past {
         self.pinned.read().past
+    }
+
+    /// The session's temporary tables.
+    pub fn temporary(&self) -> Arc<Temporary> {
+        Arc::clone(&self.temporary.read())
+    }
+
+    /// Puts other temporary tables in their place.
+    pub fn set_temporary(&self, temporary: Arc<Temporary>) {
+        *self.temporary.write() = temporary;
     }
 
     /// Reads and shows moments in a zone.
