@@ -71,9 +71,9 @@ impl Stage<'_> {
             let found = self.state.find_rows(table, &pending.deleted)?;
             let fragment_ids = self.state.delete_scratch(table, &found)?;
             if fragment_ids.len() != pending.deleted.len() {
-                let message = "could not serialize access due to concurrent update";
+                let message = format!("rows of \"{}\" were changed meanwhile", pending.table.name);
                 return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
-                    .detail(format!("rows of \"{}\" are gone meanwhile", pending.table.name)));
+                    .hint("nothing was accepted; try again"));
             }
             row_count = fragment_ids.len() as u64;
             records.push(Record::Delete(Delete { dataset: table, fragment_ids, noted: None }));

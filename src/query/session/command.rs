@@ -185,8 +185,8 @@ pub(super) fn read(sql: &str) -> Result<Command> {
     // The parser reads only the name after TABLE, and the command is short for this.
     let expanded = first_word(sql).eq_ignore_ascii_case("table").then(|| expand_table(sql));
     let sql = expanded.as_deref().unwrap_or(sql);
-    // What can be said of a view is said in the words for tables.
-    let of_table = alter_view(sql);
+    // What can be said of a view is said in the words for tables, and columns are read with types.
+    let of_table = alter_view(sql).or_else(|| with_types(sql));
     match parse(of_table.as_deref().unwrap_or(sql))? {
         None => Ok(Command::Empty),
         Some(statement) => plain(statement),
@@ -224,6 +224,39 @@ pub(super) fn first_words(sql: &str, count: usize) -> String {
     let start = sql.find(first_word(sql)).unwrap_or(0);
     let words: Vec<&str> = sql[start..].split_whitespace().take(count).collect();
     words.join(" ").to_lowercase()
+}
+
+/// `CREATE TABLE name (column, ...) AS query` with a type for each column, which counts for nothing.
+fn with_types(sql: &str) -> Option<String> {
+    if !first_word(sql).eq_ignore_ascii_case("create") {
+        return None;
+    }
+    let mut cursor = Cursor::try_new(sql).ok()?;
+    cursor.expect_keyword("CREATE").ok()?;
+    for modifier in ["GLOBAL", "LOCAL", "TEMPORARY", "TEMP", "UNLOGGED"] {
+        cursor.optional_keywords(&[modifier]);
+    }
+    cursor.expect_keyword("TABLE").ok()?;
+    cursor.optional_keywords(&["IF", "NOT", "EXISTS"]);
+    setting_name(&mut cursor).ok()?;
+    cursor.expect(&Token::LParen).ok()?;
+    let mut places = Vec::new();
+    let place = |cursor: &mut Cursor<'_>| {
+        cursor.identifier()?;
+        places.push(cursor.position() - 1);
+        Ok(())
+    };
+    cursor.list(place).ok()?;
+    cursor.expect(&Token::RParen).ok()?;
+    cursor.expect_keyword("AS").ok()?;
+    let mut typed = String::with_capacity(sql.len() + 5 * places.len());
+    for (at, letter) in sql.chars().enumerate() {
+        if places.contains(&at) {
+            typed.push_str(" text");
+        }
+        typed.push(letter);
+    }
+    Some(typed)
 }
 
 /// `ALTER VIEW` as the `ALTER TABLE` that means the same.

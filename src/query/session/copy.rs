@@ -14,6 +14,7 @@ use crate::engine::{Load, LoadReport, Source};
 use crate::env::disk::open_for_reading;
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::{Format, Input, Options, format_named, format_of_path};
+use crate::query::session::copy_scratch::{self, ScratchTarget};
 use crate::query::session::execute::blocking;
 use crate::query::session::transaction::CommitGate;
 use crate::query::session::{Inner, Notice, Outcome, Task};
@@ -37,7 +38,11 @@ pub(super) async fn run(
     gate: &Arc<CommitGate>,
     statement: &CopyFrom,
 ) -> Result<Outcome> {
-    let columns = columns(session, statement)?;
+    let scratch = copy_scratch::target(session, statement)?;
+    let columns = match &scratch {
+        Some(scratch) => scratch.column_count(),
+        None => columns(session, statement)?,
+    };
     let (options, given, max_rejects) = options(statement)?;
     match &statement.source {
         CopySource::Stdin => {
@@ -45,7 +50,8 @@ pub(super) async fn run(
             let mut options = options;
             // Unlike a file, a client's data has a header only if it says so, as in PostgreSQL.
             options.header.get_or_insert(false);
-            let job = Job { format, options, max_rejects, statement: statement.clone() };
+            let statement = statement.clone();
+            let job = Job { format, options, max_rejects, statement, scratch };
             Ok(Outcome::CopyIn(CopyIn::start(session, gate, job, columns)))
         }
         CopySource::Path(pattern) => {
@@ -53,7 +59,8 @@ pub(super) async fn run(
             let pattern = pattern.clone();
             let paths = blocking(move || find(&pattern, &directories)).await?;
             let format = given.map_or_else(|| format_of(&paths), Ok)?;
-            let job = Job { format, options, max_rejects, statement: statement.clone() };
+            let statement = statement.clone();
+            let job = Job { format, options, max_rejects, statement, scratch };
             let sources = sources(gate, &paths, format)?;
             let tag = job.load(session, gate, sources).await?;
             Ok(Outcome::Done { tag })
@@ -64,6 +71,10 @@ pub(super) async fn run(
 /// How many columns the rows have, computed ones aside; checks dataset and columns before any data is asked for.
 fn columns(session: &Arc<Inner>, statement: &CopyFrom) -> Result<usize> {
     let snapshot = session.snapshot();
+    if let Some(schema) = statement.schema.as_ref().filter(|schema| *schema != "public") {
+        let message = format!("relation \"{schema}.{}\" does not exist", statement.dataset);
+        return Err(Error::new(SqlState::UNDEFINED_TABLE, message));
+    }
     let dataset = snapshot.catalog().dataset(&statement.dataset)?;
     let Some(columns) = &statement.columns else { return Ok(dataset.given_columns().count()) };
     for (at, column) in columns.iter().enumerate() {
@@ -230,6 +241,8 @@ struct Job {
     options: Options,
     max_rejects: Option<u64>,
     statement: CopyFrom,
+    /// Where it goes, if not into a dataset.
+    scratch: Option<ScratchTarget>,
 }
 
 impl Job {
@@ -240,6 +253,10 @@ impl Job {
         gate: &Arc<CommitGate>,
         sources: Vec<Source>,
     ) -> Result<String> {
+        if let Some(scratch) = self.scratch {
+            let read = copy_scratch::Read { format: self.format, options: self.options, sources };
+            return copy_scratch::load(session, gate, scratch, read, self.max_rejects).await;
+        }
         let load = Load {
             dataset: self.statement.dataset,
             columns: self.statement.columns,

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{
     AlterTable, AlterTableOperation, ColumnDef, ColumnOption, CommentObject, CreateTable,
-    CreateView, DropBehavior, Ident, ObjectName, ObjectNamePart, ObjectType, OnCommit, Query,
-    RenameTableNameKind, SchemaName, SetExpr, Statement, TableAlias, TableFactor, Truncate, Visit,
-    VisitMut, Visitor, VisitorMut,
+    CreateView, DataType, DropBehavior, Ident, ObjectName, ObjectNamePart, ObjectType, OnCommit,
+    Query, RenameTableNameKind, SchemaName, SetExpr, Statement, TableAlias, TableFactor, Truncate,
+    Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use crate::error::{Error, Result, SqlState};
@@ -331,6 +331,7 @@ async fn columns(session: &Arc<Inner>, declared: &[ColumnDef]) -> Result<Vec<Rel
         let name = quote_name(&folded(&column.name));
         format!("CAST(NULL AS {}) AS {name}", column.data_type)
     };
+    declared.iter().try_for_each(|column| check_type(&column.data_type))?;
     let casts: Vec<String> = declared.iter().map(cast).collect();
     let sql = format!("SELECT {}", casts.join(", "));
     let Command::Query(query) = command::read(&sql)? else {
@@ -343,6 +344,7 @@ async fn columns(session: &Arc<Inner>, declared: &[ColumnDef]) -> Result<Vec<Rel
         .map(|(at, (field, declared))| {
             let mut column = column_of(at, field)?;
             column.name = folded(&declared.name);
+            column.type_name = column.type_name.or_else(|| type_name(&declared.data_type));
             for option in &declared.options {
                 match &option.option {
                     ColumnOption::NotNull => column.not_null = true,
@@ -358,6 +360,34 @@ async fn columns(session: &Arc<Inner>, declared: &[ColumnDef]) -> Result<Vec<Rel
             Ok(column)
         })
         .collect()
+}
+
+/// Types whose values are texts to the engine, by PostgreSQL's names.
+fn type_name(ty: &DataType) -> Option<String> {
+    let name = match ty {
+        DataType::Uuid => "uuid",
+        DataType::JSON => "json",
+        DataType::JSONB => "jsonb",
+        DataType::Varchar(_) | DataType::CharacterVarying(_) => "varchar",
+        _ => return None,
+    };
+    Some(name.to_owned())
+}
+
+/// Refuses types that are none.
+fn check_type(ty: &DataType) -> Result<()> {
+    let DataType::Custom(name, _) = ty else { return Ok(()) };
+    let name = name.to_string();
+    if ["serial", "bigserial", "smallserial"].contains(&name.to_lowercase().as_str()) {
+        return Err(Error::unsupported(format!("type {name} is not supported"))
+            .hint("scratch tables have no sequences; number rows with row_number()"));
+    }
+    let known = crate::query::postgres::types::by_name(&name.to_lowercase());
+    if known.is_some() {
+        return Ok(());
+    }
+    let message = format!("type \"{name}\" does not exist");
+    Err(Error::new(SqlState::UNDEFINED_OBJECT, message))
 }
 
 /// What happens to a temporary table at the end of a transaction, as a statement says it.
@@ -404,6 +434,7 @@ async fn create_table(
     };
     if name.schema == TEMPORARY_SCHEMA {
         session.at_commit(&name.name, at_commit(table));
+        session.end_statement_alone()?;
     }
     Ok(outcome)
 }

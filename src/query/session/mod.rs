@@ -13,6 +13,7 @@
 mod block;
 mod command;
 mod copy;
+mod copy_scratch;
 mod cursor;
 mod ddl;
 mod decide;

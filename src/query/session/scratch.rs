@@ -474,7 +474,7 @@ pub(super) async fn run(
 }
 
 /// Rows on their way into a table, and numbers of those that go.
-struct Gathered {
+pub(super) struct Gathered {
     table: RelationName,
     relation: Relation,
     /// Of a table of everybody.
@@ -487,7 +487,13 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(session: &Inner, table: &RelationName, relation: &Relation, has_rows: bool) -> Self {
+    /// Nothing yet.
+    pub(super) fn new(
+        session: &Inner,
+        table: &RelationName,
+        relation: &Relation,
+        has_rows: bool,
+    ) -> Self {
         let shared = has_rows && !is_temporary(relation.id);
         let added = shared.then(|| ScratchRows::new(&session.server.database, relation));
         let (table, relation) = (table.clone(), relation.clone());
@@ -525,24 +531,7 @@ impl Gathered {
     }
 
     async fn take(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = batch.columns().iter().zip(&self.relation.columns);
-        let mut fitted = Vec::with_capacity(self.relation.columns.len());
-        for (array, column) in columns {
-            if column.not_null && array.is_nullable() && array.logical_null_count() > 0 {
-                let (name, table) = (&column.name, &self.table.name);
-                let message = format!(
-                    "null value in column \"{name}\" of relation \"{table}\" violates not-null constraint"
-                );
-                return Err(Error::new(SqlState("23502"), message));
-            }
-            let array = arrow::compute::cast(array, &column.ty);
-            fitted.push(array.map_err(|error| from_arrow(&error))?);
-        }
-        let fields: Vec<Field> = self.relation.columns.iter().map(field_of).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch =
-            RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), fitted, &options)
-                .map_err(|error| from_arrow(&error))?;
+        let batch = self.fit(batch)?;
         self.row_count += batch.num_rows() as u64;
         match self.added.take() {
             None => self.batches.push(batch),
@@ -558,6 +547,49 @@ impl Gathered {
         Ok(())
     }
 
+    /// Takes rows, on a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Gathered::fit`], and what the disk says.
+    pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let batch = self.fit(batch)?;
+        self.row_count += batch.num_rows() as u64;
+        match &mut self.added {
+            None => self.batches.push(batch),
+            Some(added) => added.push(&batch)?,
+        }
+        Ok(())
+    }
+
+    /// How many rows came.
+    pub(super) fn row_count(&self) -> u64 {
+        self.row_count
+    }
+
+    /// Rows in the types of the table's columns.
+    ///
+    /// # Errors
+    /// `23502` for a null where none may be, and what casting says.
+    fn fit(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let columns = batch.columns().iter().zip(&self.relation.columns);
+        let mut fitted = Vec::with_capacity(self.relation.columns.len());
+        for (array, column) in columns {
+            if column.not_null && array.logical_null_count() > 0 {
+                let (name, table) = (&column.name, &self.table.name);
+                let message = format!(
+                    "null value in column \"{name}\" of relation \"{table}\" violates not-null constraint"
+                );
+                return Err(Error::new(SqlState("23502"), message));
+            }
+            let array = arrow::compute::cast(array, &column.ty);
+            fitted.push(array.map_err(|error| from_arrow(&error))?);
+        }
+        let fields: Vec<Field> = self.relation.columns.iter().map(field_of).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), fitted, &options)
+            .map_err(|error| from_arrow(&error))
+    }
+
     /// The numbers of the rows that go, ascending.
     fn deleted(&self) -> Vec<i64> {
         let mut deleted: Vec<i64> = self.deleted.iter().copied().collect();
@@ -565,7 +597,11 @@ impl Gathered {
         deleted
     }
 
-    async fn apply(self, session: &Arc<Inner>, gate: &Arc<CommitGate>) -> Result<()> {
+    /// Changes the table.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(super) async fn apply(self, session: &Arc<Inner>, gate: &Arc<CommitGate>) -> Result<()> {
         let deleted = self.deleted();
         if self.row_count == 0 && deleted.is_empty() {
             return Ok(());
@@ -576,7 +612,7 @@ impl Gathered {
             let database = &session.server.database;
             temporary.change_rows(database, &table, &relation, deleted, &batches)?;
             session.binding.set_temporary(Arc::new(temporary));
-            return Ok(());
+            return session.end_statement_alone();
         }
         transact(session, gate, move |transaction| {
             transaction.change_rows(&table, &relation, deleted, added).map(|_| ())
@@ -717,6 +753,15 @@ impl Inner {
             OnCommit::PreserveRows => at_commit.remove(table),
             what => at_commit.insert(table.to_owned(), what),
         };
+    }
+
+    /// Ends the transaction that a statement outside of blocks is.
+    ///
+    /// # Errors
+    /// As [`Inner::end_temporary`].
+    pub(super) fn end_statement_alone(&self) -> Result<()> {
+        let idle = self.transaction.lock().status == TransactionStatus::Idle;
+        if idle { self.end_temporary() } else { Ok(()) }
     }
 
     /// Does what is to be done with temporary tables at the end of a transaction.
