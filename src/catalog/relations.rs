@@ -553,3 +553,161 @@ fn check_columns(columns: &[RelationColumn]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::model::relation::ViewQuery;
+
+    fn column(name: &str) -> RelationColumn {
+        RelationColumn {
+            name: name.to_owned(),
+            source: name.to_owned(),
+            ty: DataType::Int64,
+            type_name: None,
+            not_null: false,
+            comment: None,
+        }
+    }
+
+    fn named(name: &str) -> RelationName {
+        RelationName::new("public", name)
+    }
+
+    /// `t` is a table, `v:a,b` a view of a and b, `v!:a` one that may replace another.
+    fn create(relations: &mut Relations, text: &str) -> Result<Changed> {
+        let (name, uses) = text.split_once(':').map_or((text, None), |(n, u)| (n, Some(u)));
+        let existence = if name.ends_with('!') { Existence::Replace } else { Existence::Strict };
+        let body = match uses {
+            None => RelationBody::Table,
+            Some(uses) => {
+                let uses: Vec<_> = uses.split(',').map(named).collect();
+                let pieces = vec![String::new(); uses.len() + 1];
+                RelationBody::View(ViewQuery { pieces, uses, search_path: Vec::new() })
+            }
+        };
+        let definition = RelationDefinition::Create {
+            name: named(name.trim_end_matches('!')),
+            columns: vec![column("a")],
+            body,
+            existence,
+        };
+        relations.apply(&definition, &|_| false)
+    }
+
+    fn all(relations: &Relations) -> String {
+        let shown = |(name, relation): (RelationName, &Relation)| {
+            let uses: Vec<_> = relation.uses().iter().map(|used| used.name.clone()).collect();
+            match uses.is_empty() {
+                true => name.name,
+                false => format!("{}:{}", name.name, uses.join(",")),
+            }
+        };
+        relations.all().map(shown).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Makes relations and then applies a change to them.
+    fn check(made: &str, definition: RelationDefinition, expected: &str) {
+        let mut relations = Relations::default();
+        for text in made.split(' ') {
+            create(&mut relations, text).expect("it can be made");
+        }
+        let shown = match relations.apply(&definition, &|_| false) {
+            Ok((_, notice)) => match notice {
+                Some(notice) => format!("{} | {notice}", all(&relations)),
+                None => all(&relations),
+            },
+            Err(error) => error.code().to_string(),
+        };
+        assert_eq!(shown, expected, "{made}: {definition:?}");
+    }
+
+    fn drop_of(name: &str, kind: RelationKind, cascade: bool) -> RelationDefinition {
+        let (name, existence) = (named(name), Existence::Strict);
+        RelationDefinition::Drop { name, kind, existence, cascade }
+    }
+
+    fn rename(from: &str, to: &str) -> RelationDefinition {
+        let change = RelationChange::Rename(to.to_owned());
+        RelationDefinition::Alter { name: named(from), change, existence: Existence::Strict }
+    }
+
+    #[test]
+    fn what_views_read_goes_with_them_or_not_at_all() {
+        check("t v:t", drop_of("t", RelationKind::Table, false), "2BP01");
+        check("t v:t", drop_of("v", RelationKind::View, false), "t");
+        check("t v:t w:v x:t", drop_of("v", RelationKind::View, false), "2BP01");
+        check(
+            "t v:t w:v x:t",
+            drop_of("v", RelationKind::View, true),
+            "t x:t | drop cascades to view w",
+        );
+        check("t v:t", drop_of("t", RelationKind::View, true), "42809");
+        check("t v:t", drop_of("u", RelationKind::View, true), "42P01");
+    }
+
+    #[test]
+    fn views_follow_what_is_renamed() {
+        check("t v:t w:v,t", rename("t", "s"), "s v:s w:v,s");
+        check("t v:t w:v,t", rename("v", "s"), "s:t t w:s,t");
+        check("t v:t", rename("t", "v"), "42P07");
+        check("t v:t", rename("t", ""), "42602");
+    }
+
+    #[test]
+    fn no_view_reads_itself() {
+        let mut relations = Relations::default();
+        for text in ["t", "v:t", "w:v"] {
+            create(&mut relations, text).expect("it can be made");
+        }
+        for text in ["v!:v", "v!:w", "v!:t,w"] {
+            let error = create(&mut relations.clone(), text).expect_err(text);
+            assert_eq!(error.code().0, "42P17", "{text}");
+        }
+        assert!(create(&mut relations, "w!:t").is_ok());
+    }
+
+    #[test]
+    fn there_are_limits() {
+        let mut relations = Relations::default();
+        create(&mut relations, "v0").expect("it can be made");
+        for at in 1..VIEW_DEPTH_MAX {
+            create(&mut relations, &format!("v{at}:v{}", at - 1)).expect("it can be made");
+        }
+        let last = format!("v{VIEW_DEPTH_MAX}:v{}", VIEW_DEPTH_MAX - 1);
+        assert_eq!(create(&mut relations.clone(), &last).expect_err("deep").code().0, "54000");
+        for at in relations.all().count() + 1..RELATIONS_MAX {
+            create(&mut relations, &format!("t{at}")).expect("it can be made");
+        }
+        let error = create(&mut relations.clone(), "more").expect_err("too many");
+        assert_eq!(error.code(), SqlState::PROGRAM_LIMIT_EXCEEDED);
+
+        let columns = |count: usize| (0..count).map(|at| column(&format!("c{at}"))).collect();
+        let create = |count: usize| RelationDefinition::Create {
+            name: named("wide"),
+            columns: columns(count),
+            body: RelationBody::Table,
+            existence: Existence::Strict,
+        };
+        let apply = |count| Relations::default().apply(&create(count), &|_| false);
+        assert!(apply(RELATION_COLUMNS_MAX).is_ok());
+        assert_eq!(apply(RELATION_COLUMNS_MAX + 1).expect_err("too many").code().0, "54011");
+    }
+
+    #[test]
+    fn temporary_relations_have_numbers_of_their_own() {
+        let mut relations = Relations::temporary();
+        let definition = RelationDefinition::Create {
+            name: RelationName::new(TEMPORARY_SCHEMA, "t"),
+            columns: vec![column("a")],
+            body: RelationBody::Table,
+            existence: Existence::Strict,
+        };
+        relations.apply(&definition, &|_| false).expect("it can be made");
+        let made = relations.all().next().expect("it is there").1;
+        assert!(crate::model::relation::is_temporary(made.id));
+        assert!(Relations::default().apply(&definition, &|_| false).is_err());
+    }
+}

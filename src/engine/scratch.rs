@@ -267,3 +267,55 @@ fn held(state: &State) -> usize {
     let parts = tables.flat_map(|id| state.parts(*id));
     parts.filter_map(|(_, part)| part.batch().map(RecordBatch::get_array_memory_size)).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, BinaryArray};
+    use arrow::buffer::{Buffer, OffsetBuffer};
+
+    use super::*;
+    use crate::engine::Options;
+    use crate::model::definition::Existence;
+    use crate::model::relation::{RelationBody, RelationColumn, TEMPORARY_SCHEMA};
+
+    /// One value in so much memory.
+    fn rows(byte_count: usize) -> RecordBatch {
+        let offsets = OffsetBuffer::from_lengths([1]);
+        let values: ArrayRef =
+            Arc::new(BinaryArray::new(offsets, Buffer::from(vec![0_u8; byte_count]), None));
+        RecordBatch::try_from_iter([("a", values)]).unwrap()
+    }
+
+    #[test]
+    fn temporary_tables_hold_only_so_much() {
+        let database = Database::open(Options::memory()).unwrap();
+        let name = RelationName::new(TEMPORARY_SCHEMA, "t");
+        let column = RelationColumn {
+            name: "a".to_owned(),
+            source: "c1".to_owned(),
+            ty: DataType::Binary,
+            type_name: None,
+            not_null: false,
+            comment: None,
+        };
+        let create = RelationDefinition::Create {
+            name: name.clone(),
+            columns: vec![column],
+            body: RelationBody::Table,
+            existence: Existence::Strict,
+        };
+        let mut temporary = Temporary::default();
+        temporary.define(&database, create).unwrap();
+        let relation = temporary.relations().existing(&name).unwrap().clone();
+        let mut add = |batch: RecordBatch| {
+            temporary.change_rows(&database, &name, &relation, Vec::new(), &[batch])
+        };
+        assert_eq!(add(rows(1_000)).unwrap(), 1);
+        let error = add(rows(TEMPORARY_BYTES_MAX)).unwrap_err();
+        assert_eq!(error.code().0, "53200");
+        assert_eq!(temporary.state().row_count(relation.id), 1);
+        let gone = temporary.state().scratch_rows(relation.id).unwrap();
+        assert_eq!(temporary.change_rows(&database, &name, &relation, gone, &[]).unwrap(), 1);
+        assert_eq!(temporary.state().row_count(relation.id), 0);
+    }
+}

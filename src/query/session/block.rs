@@ -145,7 +145,6 @@ pub(super) async fn end(
 /// `25P01` outside a block, `54000` beyond [`SAVEPOINTS_MAX`].
 pub(super) fn savepoint(session: &Arc<Inner>, name: &str) -> Result<Outcome> {
     let version = session.settings_version.load(Ordering::Relaxed);
-    let variables = session.variables.lock().clone();
     let mut transaction = session.transaction.lock();
     if transaction.status == TransactionStatus::Idle {
         return Err(outside("SAVEPOINT"));
@@ -159,7 +158,7 @@ pub(super) fn savepoint(session: &Arc<Inner>, name: &str) -> Result<Outcome> {
     let last = transaction.savepoints.last().map(|last| last.variables.clone());
     let variables = match last {
         Some((known, shared)) if known == version => (known, shared),
-        _ => (version, Arc::new(variables)),
+        _ => (version, Arc::new(session.variables.lock().clone())),
     };
     let (name, temporary) = (name.to_owned(), session.binding.temporary());
     transaction.savepoints.push(Savepoint { name, variables, temporary, mark });

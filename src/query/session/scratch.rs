@@ -4,6 +4,7 @@
 //! kept like any. What it gives goes into the block's transaction, or one of its own, or into the
 //! session's temporary tables.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
@@ -16,7 +17,7 @@ use hashbrown::HashSet;
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName,
     ObjectNamePart, OnCommit, Query, SelectItem, SetExpr, Statement, TableFactor, TableObject,
-    TableWithJoins, Update, UpdateTableFromKind, Value,
+    TableWithJoins, Update, UpdateTableFromKind, Value, VisitMut, VisitorMut,
 };
 
 use crate::engine::scratch::{ScratchRows, Temporary};
@@ -440,7 +441,36 @@ async fn plan_change(
         let all = || Expr::Value(Value::Boolean(true).with_empty_span());
         select.selection = Some(parts.selection.unwrap_or_else(all));
     }
+    if let TableFactor::Table { name, alias: None, .. } = parts.factor {
+        let idents = name.0.iter().filter_map(ObjectNamePart::as_ident);
+        let mut shorten = Shorten { written: idents.map(folded).collect() };
+        let _ = VisitMut::visit(&mut query, &mut shorten);
+    }
     prepare::plan_target(session, &query, sql, declared, target).await
+}
+
+/// Columns of the table that are qualified by its whole name, which it does not have here.
+struct Shorten {
+    /// The name as it is written: perhaps database and schema, and the name.
+    written: Vec<String>,
+}
+
+impl VisitorMut for Shorten {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(idents) = expr
+            && let Some((_, qualifier)) = idents.split_last()
+            && qualifier.len() > 1
+        {
+            let mut backwards = qualifier.iter().rev().zip(self.written.iter().rev());
+            let same = backwards.all(|(ident, written)| folded(ident) == *written);
+            if same && qualifier.len() <= self.written.len() {
+                idents.drain(..qualifier.len() - 1);
+            }
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// Runs a statement that changes rows.
