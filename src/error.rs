@@ -201,6 +201,13 @@ impl Error {
         self
     }
 
+    /// The same without a position: that of a text which the user has not written.
+    #[must_use]
+    pub fn without_position(mut self) -> Self {
+        self.0.position = None;
+        self
+    }
+
     /// The SQLSTATE.
     pub fn code(&self) -> SqlState {
         self.0.code

@@ -11,9 +11,10 @@ use crate::merge::plan::MergePlan;
 use crate::model::column::ColumnType;
 use crate::model::dataset::{Column, Dataset, DatasetKind, DatasetOptions, Role};
 use crate::model::definition::{DatasetChange, Definition, Existence, NamespaceChange};
-use crate::model::names::check_name;
+use crate::model::names::{RESERVED_TABLES, check_name, quote_name};
 use crate::model::namespace::{Namespace, Normalization};
 use crate::model::policy::{LATEST, MergePolicy, PolicyQuery};
+use crate::model::relation::RelationName;
 
 /// What applying a definition did.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +67,11 @@ impl Catalog {
                 if self.datasets.contains_key(name) {
                     return skip_or(*existence, exists("dataset", name));
                 }
+                if self.relations.get(&RelationName::new("public", name)).is_some() {
+                    let message = format!("relation \"{name}\" already exists");
+                    return Err(Error::new(SqlState::DUPLICATE_TABLE, message)
+                        .hint("it is a view or a scratch table; give the dataset another name"));
+                }
                 next.create_dataset(name, *kind, columns, options)?
             }
             Definition::AlterDataset { name, changes } => {
@@ -78,6 +84,8 @@ impl Catalog {
                 if let Err(error) = self.dataset(name) {
                     return skip_or(*existence, error);
                 }
+                let of_views = RelationName::new("public", name);
+                self.relations.check_unused(&format!("dataset {}", quote_name(name)), &of_views)?;
                 next.drop_dataset(name)?
             }
             Definition::CreateMergePolicy { policy, default, existence } => {
@@ -96,6 +104,9 @@ impl Catalog {
                 if let Err(error) = self.policy(name) {
                     return skip_or(*existence, error);
                 }
+                let of_views = RelationName::new("profiles_by", name);
+                let what = format!("merge policy {}", quote_name(name));
+                self.relations.check_unused(&what, &of_views)?;
                 next.drop_policy(name)?
             }
             Definition::Decide { .. }
@@ -104,6 +115,18 @@ impl Catalog {
                 (true, notice) => notice,
                 (false, notice) => return Ok(Applied { catalog: None, notice }),
             },
+            Definition::Relation(definition) => {
+                let is_taken = |name: &RelationName| {
+                    let known = |name: &String| {
+                        self.datasets.contains_key(name) || RESERVED_TABLES.contains(&name.as_str())
+                    };
+                    name.schema == "public" && known(&name.name)
+                };
+                match next.relations.apply(definition, &is_taken)? {
+                    (true, notice) => notice,
+                    (false, notice) => return Ok(Applied { catalog: None, notice }),
+                }
+            }
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })

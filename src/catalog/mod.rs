@@ -8,6 +8,7 @@ mod apply;
 pub mod attributes;
 mod decide;
 pub mod decisions;
+pub mod relations;
 mod statement;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::catalog::apply::Applied;
 use crate::catalog::attributes::Attribute;
 use crate::catalog::decisions::Decisions;
+use crate::catalog::relations::Relations;
 use crate::error::{Error, Result, SqlState};
 use crate::model::dataset::{Dataset, DatasetKind};
 use crate::model::namespace::Namespace;
@@ -46,6 +48,9 @@ pub struct Catalog {
     /// How many identities a graph holds at most; 0 for no limit.
     #[serde(default = "graph_identities_max_default")]
     pub graph_identities_max: u32,
+    /// Views and scratch tables.
+    #[serde(default)]
+    pub relations: Relations,
 }
 
 fn graph_identities_max_default() -> u32 {
@@ -64,6 +69,7 @@ impl Default for Catalog {
             next_dataset_id: 0,
             decisions: Decisions::default(),
             graph_identities_max: GRAPH_IDENTITIES_MAX_DEFAULT,
+            relations: Relations::default(),
         }
     }
 }
@@ -153,6 +159,7 @@ mod tests {
         let fields = json.as_object_mut().unwrap();
         assert!(fields.remove("decisions").is_some());
         assert!(fields.remove("graph_identities_max").is_some());
+        assert!(fields.remove("relations").is_some());
         assert_eq!(serde_json::from_value::<Catalog>(json).unwrap(), catalog);
     }
 }

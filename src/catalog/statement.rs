@@ -6,6 +6,7 @@
 use crate::catalog::Catalog;
 use crate::model::definition::{Definition, NamespaceChange};
 use crate::model::names::{quote_literal, quote_name};
+use crate::model::relation::{RelationBody, RelationDefinition};
 use crate::model::server_setting::{GRAPH_IDENTITIES_MAX, ServerSetting};
 
 impl Catalog {
@@ -34,7 +35,26 @@ impl Catalog {
                 format!("DROP {}", self.decision_text(*kind, left, right))
             }
             Definition::AlterSystem { setting } => setting_text(*setting),
+            Definition::Relation(definition) => relation_text(definition),
         }
+    }
+}
+
+fn relation_text(definition: &RelationDefinition) -> String {
+    match definition {
+        RelationDefinition::CreateSchema { name, .. } => {
+            format!("CREATE SCHEMA {}", quote_name(name))
+        }
+        RelationDefinition::DropSchema { name, .. } => format!("DROP SCHEMA {}", quote_name(name)),
+        RelationDefinition::Create { name, body: RelationBody::Table, .. } => {
+            format!("CREATE TABLE {}", name.quoted())
+        }
+        RelationDefinition::Create { name, .. } => format!("CREATE VIEW {}", name.quoted()),
+        RelationDefinition::Drop { name, kind, .. } => {
+            format!("DROP {} {}", kind.word().to_uppercase(), name.quoted())
+        }
+        RelationDefinition::Alter { name, .. } => format!("ALTER TABLE {}", name.quoted()),
+        RelationDefinition::Comment { .. } => "COMMENT".to_owned(),
     }
 }
 

@@ -118,6 +118,39 @@ impl State {
         Ok(fragment_ids)
     }
 
+    /// Makes rows of a scratch table cease to exist; gives their numbers, ascending.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read; then the state is of no use.
+    pub fn delete_scratch(&mut self, table: u32, found: &[FoundRows]) -> Result<Vec<i64>> {
+        let mut deleted = Vec::new();
+        for rows in found {
+            let ids = rows.part.fragment_ids(rows.group)?;
+            deleted.extend(rows.rows.iter().map(|row| ids.value(*row as usize)));
+        }
+        self.mark(found);
+        self.drop_empty(table, found);
+        deleted.sort_unstable();
+        Ok(deleted)
+    }
+
+    /// The numbers of all rows of a scratch table, ascending.
+    ///
+    /// # Errors
+    /// `XX001` or `58030` if a segment cannot be read.
+    pub fn scratch_rows(&self, table: u32) -> Result<Vec<i64>> {
+        let mut ids = Vec::new();
+        for (_, part) in self.parts(table) {
+            for group in 0..part.group_count() {
+                let known = part.fragment_ids(group)?;
+                let live = (0..known.len()).filter(|row| part.is_live(group, *row));
+                ids.extend(live.map(|row| known.value(row)));
+            }
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
     fn mark(&mut self, found: &[FoundRows]) {
         let slots = Arc::make_mut(&mut self.slots);
         for of_slot in found.chunk_by(|left, right| left.slot == right.slot) {

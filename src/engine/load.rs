@@ -482,7 +482,7 @@ impl Sink for Loader<'_> {
 }
 
 /// Rows on their way: in memory while they are few, in segment files when they are many.
-struct Run {
+pub(super) struct Run {
     files: Arc<Files>,
     dataset: u32,
     schema: SchemaRef,
@@ -495,7 +495,12 @@ struct Run {
 }
 
 impl Run {
-    fn new(files: &Arc<Files>, dataset: u32, schema: SchemaRef, spill_rows: usize) -> Self {
+    pub(super) fn new(
+        files: &Arc<Files>,
+        dataset: u32,
+        schema: SchemaRef,
+        spill_rows: usize,
+    ) -> Self {
         Self {
             files: Arc::clone(files),
             dataset,
@@ -508,7 +513,7 @@ impl Run {
         }
     }
 
-    fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
@@ -542,7 +547,7 @@ impl Run {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<FinishedRun> {
+    pub(super) fn finish(mut self) -> Result<FinishedRun> {
         if self.writer.is_some() {
             self.spill()?;
         }
@@ -565,7 +570,7 @@ impl Run {
 }
 
 /// Rows ready to be committed; their files are removed unless they were.
-struct FinishedRun {
+pub(super) struct FinishedRun {
     files: Arc<Files>,
     dataset: u32,
     batch: Option<RecordBatch>,
@@ -574,13 +579,13 @@ struct FinishedRun {
 }
 
 impl FinishedRun {
-    fn parts(&self) -> impl Iterator<Item = PendingPart> + '_ {
+    pub(super) fn parts(&self) -> impl Iterator<Item = PendingPart> + '_ {
         let files = self.written.iter().map(|file| PartRows::Segment(file.clone()));
         let rows = files.chain(self.batch.iter().map(|batch| PartRows::Batch(batch.clone())));
         rows.map(|rows| PendingPart { dataset: self.dataset, rows })
     }
 
-    fn keep(mut self) {
+    pub(super) fn keep(mut self) {
         self.kept = true;
     }
 }

@@ -41,6 +41,7 @@ mod recovery;
 pub mod replication;
 mod rewrite;
 pub mod rows;
+pub mod scratch;
 pub mod simulation;
 pub mod snapshot;
 pub mod state;

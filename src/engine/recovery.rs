@@ -27,6 +27,7 @@ use crate::graph::dictionary::Dictionary;
 use crate::graph::identity_graph::IdentityGraph;
 use crate::model::decision::DecidedIdentity;
 use crate::model::definition::Definition;
+use crate::model::relation::is_scratch;
 use crate::storage::manifest::{Manifest, SegmentEntry};
 use crate::storage::part::Part;
 use crate::storage::record::{Commit, CommitPart, Delete, PartRows, Record};
@@ -214,6 +215,11 @@ impl Writer {
 
     fn replay_delete(&mut self, delete: &Delete) -> Result<Change> {
         let bad = || Error::corrupted("the log deletes rows that are not there");
+        if is_scratch(delete.dataset) {
+            let found = self.state.find_rows(delete.dataset, &delete.fragment_ids)?;
+            let deleted = self.state.delete_scratch(delete.dataset, &found)?;
+            return if deleted == delete.fragment_ids { Ok(()) } else { Err(bad()) };
+        }
         let dataset = self.state.catalog.dataset_by_id(delete.dataset).cloned().ok_or_else(bad)?;
         let found = self.state.find_rows(dataset.id, &delete.fragment_ids)?;
         let (names, mut change) = (Arc::clone(&self.shared.dictionary), Change::default());

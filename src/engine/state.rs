@@ -23,6 +23,7 @@ use crate::graph::rules::{Decided, Rules};
 use crate::model::dataset::{Dataset, DatasetKind};
 use crate::model::decision::{Decision, DecisionKind};
 use crate::model::definition::Definition;
+use crate::model::relation::is_scratch;
 use crate::storage::part::Part;
 
 /// Tail parts below this many rows are put together as they come, so that a scan of many small commits
@@ -201,6 +202,9 @@ impl State {
         if part.dataset == CHANGES {
             self.next_change_id = self.next_change_id.max(last_fragment_id(&part)? + 1);
         }
+        if is_scratch(part.dataset) {
+            self.next_fragment_id = self.next_fragment_id.max(last_fragment_id(&part)? + 1);
+        }
         if let Some(dataset) = dataset {
             self.next_fragment_id = self.next_fragment_id.max(last_fragment_id(&part)? + 1);
             for group in (0..part.group_count()).filter(|group| part.group_live_count(*group) > 0) {
@@ -374,6 +378,7 @@ impl State {
                 let now = self.catalog.decisions.between(pair.0, pair.1).map(decided);
                 self.graph.decide(pair, now, names, &rows, effects)?;
             }
+            Definition::Relation(_) => self.forget_dropped_tables(),
             _ => {
                 let rules = rules_of(&self.catalog);
                 self.graph.restate(rules, names, &rows, effects, progress)?;
@@ -381,6 +386,16 @@ impl State {
         }
         change.effects.touched.drain(..).for_each(|profile| change.touched.add(profile));
         Ok(())
+    }
+
+    /// Lets the rows of scratch tables go that the catalog has no more.
+    fn forget_dropped_tables(&mut self) {
+        let gone = |id: &u32| is_scratch(*id) && self.catalog.relations.by_id(*id).is_none();
+        let gone: Vec<u32> = self.datasets.keys().copied().filter(gone).collect();
+        for table in gone {
+            let slots = Arc::make_mut(&mut self.datasets).remove(&table).unwrap_or_default();
+            slots.into_iter().for_each(|slot| self.drop_part(table, slot));
+        }
     }
 
     /// Brings a graph that was made under other rules under those of the catalog.

@@ -135,7 +135,7 @@ impl Stage<'_> {
         Ok((self.step(record, change, 0, None), profiles_notice(&changes)))
     }
 
-    fn step(
+    pub(super) fn step(
         &mut self,
         record: Record,
         change: Change,

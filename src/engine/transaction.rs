@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use crate::engine::database::{Database, Defined, Shared, is_new_dataset};
 use crate::engine::profiles::ProfileViews;
+use crate::engine::scratch::PendingScratch;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::State;
 use crate::engine::step::{EventChange, EventChanges, Stage, Step};
@@ -76,6 +77,7 @@ enum Write {
     Define { definition: Definition, expected: Expected },
     Commit { pending: Pending, numbers: Numbers },
     Delete(PendingDelete),
+    Scratch { pending: PendingScratch, numbers: Numbers },
 }
 
 /// Fragment ids that rows have within a transaction: the first, and how many, of each part.
@@ -117,7 +119,12 @@ impl PendingTransaction {
     pub(crate) fn apply(self, shared: &Shared, state: &mut State) -> Result<Vec<Step>> {
         let committed_at = shared.clock.now_micros();
         let base_version = self.base.catalog().version;
-        let renumbering = self.writes.iter().any(|write| !matches!(write, Write::Delete(_)));
+        let named = |write: &Write| match write {
+            Write::Define { definition, .. } => !matches!(definition, Definition::Relation(_)),
+            Write::Commit { .. } => true,
+            Write::Delete(_) | Write::Scratch { .. } => false,
+        };
+        let renumbering = self.writes.iter().any(named);
         if renumbering && base_version < state.rewritten_at {
             return Err(conflict("identities were renumbered meanwhile"));
         }
@@ -198,6 +205,18 @@ impl Write {
                 }
                 Ok(step)
             }
+            Self::Scratch { pending, numbers: then } => {
+                let deleted = pending.deleted.iter().map(|id| numbers.now(*id));
+                let mut deleted = deleted.collect::<Result<Vec<_>>>()?;
+                deleted.sort_unstable();
+                let step = stage.change_scratch(&PendingScratch { deleted, ..pending });
+                let step = step.map_err(refused)?;
+                let now = numbers_of(&step.record);
+                let runs =
+                    then.iter().zip(&now).map(|((then, count), (now, _))| (*then, *count, *now));
+                numbers.runs.extend(runs);
+                Ok(Some(step))
+            }
         }
     }
 }
@@ -210,8 +229,12 @@ fn numbers_of(record: &Record) -> Numbers {
     };
     let of_users =
         |part: &&CommitPart| crate::engine::internal::internal_schema(part.dataset).is_none();
-    let Record::Commit(commit) = record else { return Numbers::new() };
-    commit.parts.iter().filter(of_users).map(|part| (part.first_fragment_id, rows(part))).collect()
+    let parts = record.steps().iter().filter_map(|step| match step {
+        Record::Commit(commit) => Some(&commit.parts),
+        _ => None,
+    });
+    let parts = parts.flatten().filter(of_users);
+    parts.map(|part| (part.first_fragment_id, rows(part))).collect()
 }
 
 fn conflict(why: &str) -> Error {
@@ -270,6 +293,10 @@ impl Note {
             Write::Define { .. } => 0,
             Write::Commit { pending, .. } => pending.parts.iter().map(of_part).sum(),
             Write::Delete(pending) => size_of_val(&pending.fragment_ids[..]),
+            Write::Scratch { pending, .. } => {
+                let deleted = size_of_val(&pending.deleted[..]);
+                deleted + pending.added.iter().map(of_part).sum::<usize>()
+            }
         };
         let files = logged_segments(&step.record);
         let (commit, touched) = (step.commit, Arc::new(step.touched));
@@ -362,6 +389,19 @@ impl Transaction {
             fork.notes.clear();
         }
         committed
+    }
+
+    /// Changes the rows of a scratch table; gives how many came, or else went.
+    ///
+    /// # Errors
+    /// `42P01` if there is no such table, `40001` if it has changed; `54000` beyond what a transaction
+    /// can hold; what the disk says.
+    pub(super) fn change_scratch(&self, pending: PendingScratch) -> Result<u64> {
+        self.write(|stage| {
+            let step = stage.change_scratch(&pending)?;
+            let (numbers, row_count) = (numbers_of(&step.record), step.row_count);
+            Ok((Some((step, Write::Scratch { pending, numbers })), row_count))
+        })
     }
 
     fn write<T>(
@@ -543,5 +583,144 @@ impl Accept for Transaction {
             let row_count = step.as_ref().map_or(0, |step| step.row_count);
             Ok((step.map(|step| (step, Write::Delete(pending.clone()))), row_count))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+
+    use super::*;
+    use crate::engine::Options;
+    use crate::model::column::ColumnType;
+    use crate::model::dataset::{Column, DatasetKind, Role};
+    use crate::model::definition::Existence;
+    use crate::model::namespace::{Kind, Normalization};
+
+    fn database() -> Arc<Database> {
+        let database = Database::open(Options::memory()).unwrap();
+        let namespace = Definition::CreateNamespace {
+            name: "crm".to_owned(),
+            kind: Kind::Person,
+            rank: None,
+            unique: false,
+            normalization: Normalization::None,
+            blocked: Vec::new(),
+            existence: Existence::Strict,
+        };
+        let column = Column {
+            name: "crm".to_owned(),
+            ty: ColumnType::Text,
+            attribute: None,
+            derived: None,
+            role: Role::Identity("crm".to_owned()),
+        };
+        let dataset = Definition::CreateDataset {
+            name: "people".to_owned(),
+            kind: DatasetKind::Record,
+            columns: vec![column],
+            options: Vec::new(),
+            existence: Existence::Strict,
+        };
+        database.define(namespace).unwrap();
+        database.define(dataset).unwrap();
+        database
+    }
+
+    fn row(text: &str) -> RecordBatch {
+        let column: ArrayRef = Arc::new(StringViewArray::from(vec![text]));
+        RecordBatch::try_from_iter([("crm", column)]).unwrap()
+    }
+
+    fn count(snapshot: &Snapshot) -> usize {
+        snapshot.state.row_count(snapshot.catalog().dataset("people").unwrap().id)
+    }
+
+    #[test]
+    fn a_transaction_holds_only_so_much() {
+        let database = database();
+        let transaction = database.begin(database.snapshot());
+        let accept: &dyn Accept = &transaction;
+        accept.insert("people", &row("a")).unwrap();
+        transaction.fork.lock().byte_count = TRANSACTION_BYTES_MAX;
+        let error = accept.insert("people", &row("b")).unwrap_err();
+        assert_eq!(error.code(), SqlState::PROGRAM_LIMIT_EXCEEDED);
+        transaction.fork.lock().byte_count = 0;
+        accept.insert("people", &row("b")).unwrap();
+        let delete = PendingDelete { dataset: "people".to_owned(), fragment_ids: Vec::new() };
+        let mut fork = transaction.fork.lock();
+        fork.writes.resize(TRANSACTION_WRITES_MAX, Write::Delete(delete));
+        drop(fork);
+        let error = accept.insert("people", &row("c")).unwrap_err();
+        assert_eq!(error.code(), SqlState::PROGRAM_LIMIT_EXCEEDED);
+        assert_eq!(count(&transaction.snapshot()), 2);
+        drop(transaction);
+        assert_eq!(count(&database.snapshot()), 0);
+    }
+
+    #[test]
+    fn going_back_is_the_same_with_and_without_what_was_seen() {
+        let database = database();
+        for forget in [false, true] {
+            let transaction = database.begin(database.snapshot());
+            let accept: &dyn Accept = &transaction;
+            let mut marks = vec![transaction.mark()];
+            for text in ["a", "b", "c", "d"] {
+                accept.insert("people", &row(text)).unwrap();
+                marks.push(transaction.mark());
+            }
+            for (at, mut mark) in marks.into_iter().enumerate().rev() {
+                if forget {
+                    mark.forget_snapshot();
+                }
+                transaction.roll_back_to(&mark).unwrap();
+                let seen = transaction.snapshot();
+                assert_eq!((count(&seen), seen.state.graph.identity_count()), (at, at));
+                assert_eq!(database.profiles(&seen, "latest").unwrap().profile_count(), at);
+            }
+            assert!(transaction.is_empty());
+        }
+    }
+
+    #[test]
+    fn files_of_a_transaction_go_with_it() {
+        let database = database();
+        let many: Vec<String> = (0..20_000).map(|at| format!("n{at}")).collect();
+        let load = |accept: &dyn Accept| {
+            let text = format!("crm\n{}\n", many.join("\n"));
+            let input =
+                crate::ingest::Input::Stream(Box::new(std::io::Cursor::new(text.into_bytes())));
+            accept
+                .load(crate::engine::Load {
+                    dataset: "people".to_owned(),
+                    columns: None,
+                    sources: vec![crate::engine::Source { name: "rows".to_owned(), input }],
+                    format: crate::ingest::format_named("csv").unwrap(),
+                    options: crate::ingest::Options::default(),
+                    max_rejects: None,
+                })
+                .unwrap()
+        };
+        let files = |transaction: &Transaction| -> Vec<String> {
+            let fork = transaction.fork.lock();
+            fork.notes.iter().flat_map(|note| note.files.clone()).collect()
+        };
+        let transaction = database.begin(database.snapshot());
+        load(&transaction);
+        let kept = files(&transaction);
+        assert!(!kept.is_empty(), "a load of this size is in files");
+        assert_eq!(count(&transaction.snapshot()), many.len());
+        let is_there = |path: &String| database.files().disk().read(path).is_ok();
+        assert!(kept.iter().all(is_there));
+        drop(transaction);
+        assert!(!kept.iter().any(is_there));
+
+        let transaction = database.begin(database.snapshot());
+        load(&transaction);
+        let kept = files(&transaction);
+        assert_eq!(transaction.commit().unwrap(), many.len() as u64);
+        drop(transaction);
+        assert!(kept.iter().all(is_there));
+        assert_eq!(count(&database.snapshot()), many.len());
     }
 }

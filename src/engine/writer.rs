@@ -18,6 +18,7 @@ use crate::engine::derived_state::Description;
 use crate::engine::intake::stored_schema;
 use crate::engine::internal::{Ingest, internal_schema};
 use crate::engine::operations::Progress;
+use crate::engine::scratch::scratch_schema;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{State, concat};
 use crate::engine::step::{EventChanges, Stage, Step};
@@ -348,7 +349,7 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let steps = writes.apply(&shared, &mut self.state);
         let logged = steps.and_then(|mut steps| {
-            let records = steps.iter().map(|step| step.record.clone()).collect();
+            let records = steps.iter().flat_map(|step| step.record.steps()).cloned().collect();
             match steps.len() {
                 0 => {}
                 1 => self.store.append(&steps[0].record)?,
@@ -475,7 +476,8 @@ impl Writer {
     fn flush_tail(&self, next: &mut State, dataset: u32, tail: &[(u32, Arc<Part>)]) -> Result<()> {
         let own = internal_schema(dataset);
         let of_users = || next.catalog.dataset_by_id(dataset).map(stored_schema);
-        let Some(schema) = own.or_else(of_users) else { return Ok(()) };
+        let scratch = || next.catalog.relations.by_id(dataset).map(scratch_schema);
+        let Some(schema) = own.or_else(of_users).or_else(scratch) else { return Ok(()) };
         let (mut batches, mut old, mut offset) = (Vec::new(), Vec::new(), 0);
         for (slot, part) in tail {
             old.push((*slot, offset));

@@ -9,6 +9,7 @@ use crate::model::dataset::{Column, DatasetKind, Upsert};
 use crate::model::decision::{DecidedIdentity, DecisionKind};
 use crate::model::namespace::{Kind, Normalization};
 use crate::model::policy::MergePolicy;
+use crate::model::relation::RelationDefinition;
 use crate::model::server_setting::ServerSetting;
 
 /// What to do if the object is there already, or is not.
@@ -171,4 +172,6 @@ pub enum Definition {
         /// The setting and its value.
         setting: ServerSetting,
     },
+    /// `CREATE VIEW`, `CREATE TABLE`, `CREATE SCHEMA`, and what changes and drops them.
+    Relation(RelationDefinition),
 }

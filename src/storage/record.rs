@@ -260,6 +260,14 @@ impl CommitHeader {
 }
 
 impl Record {
+    /// The steps of a transaction, or itself.
+    pub fn steps(&self) -> &[Self] {
+        match self {
+            Self::Transaction(records) => records,
+            record => std::slice::from_ref(record),
+        }
+    }
+
     /// The rows that it brings.
     pub fn commits(&self) -> Vec<&Commit> {
         match self {

@@ -38,6 +38,11 @@ pub struct Files {
 }
 
 impl Files {
+    /// Where they are.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
     fn number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }

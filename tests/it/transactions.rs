@@ -31,6 +31,14 @@ fn transaction(number: usize) -> Vec<String> {
         format!("LINK crm_id 'c{number}' TO crm_id 'c{before}'"),
         format!("DELETE FROM crm WHERE customer = 'r{number}' OR customer = 'q{number}'"),
         format!("INSERT INTO crm VALUES ('q{}', '', '')", number + 1),
+        format!(
+            "CREATE TABLE s{number} AS SELECT n, {number} AS made FROM generate_series(1, 3) AS g(n)"
+        ),
+        format!("UPDATE s{number} SET n = n + 10 WHERE n > 1"),
+        format!("DELETE FROM s{number} WHERE n = 13"),
+        format!("INSERT INTO s{number} VALUES (20, 0)"),
+        format!("DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT n, made FROM s{number}"),
+        format!("DROP TABLE IF EXISTS s{before}"),
         "COMMIT".to_owned(),
     ]
 }
@@ -46,7 +54,11 @@ fn shown(client: &Client) -> String {
         "SELECT identity_count, fragment_count, datasets FROM profiles ORDER BY 1, 2, 3",
     ];
     let answer = |sql: &&str| format!("{:?}\n", client.records(sql));
-    texts.iter().map(answer).collect()
+    let rows = client.try_records("SELECT n, made FROM v ORDER BY 1, 2").ok();
+    let relations = client.records(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
+    );
+    texts.iter().map(answer).chain([format!("{rows:?} {relations:?}")]).collect()
 }
 
 #[test]
@@ -61,7 +73,7 @@ fn a_transaction_is_never_half_there() {
         })
         .collect();
     let mut seen = BTreeMap::new();
-    for changes in 0..36 {
+    for changes in 0..40 {
         let disk = MemoryDisk::new();
         Client::open(disk.clone()).expect("a store").run(DEFINITIONS);
         let disk = disk.crash(changes as usize);
@@ -184,5 +196,58 @@ fn others_see_all_of_it_at_once() {
         client.run(&format!("INSERT INTO web VALUES ('e{number}', '/'); COMMIT"));
         let both = "SELECT (SELECT count(*) FROM crm) - (SELECT count(*) FROM web)";
         assert_eq!(reader.number(both), 0);
+    }
+}
+
+#[test]
+fn views_and_scratch_tables_survive() {
+    let disk = MemoryDisk::new();
+    let client = Client::open(disk.clone()).expect("a store");
+    client.run(DEFINITIONS);
+    client.run("CREATE SCHEMA marts; CREATE TABLE marts.t (a int, b text)");
+    client.run("INSERT INTO marts.t SELECT n, 'x' || n FROM generate_series(1, 20000) AS g(n)");
+    client.run("CREATE VIEW marts.v AS SELECT a FROM marts.t WHERE b <> 'x1'");
+    client.run("CREATE TEMP TABLE mine AS SELECT 1 AS one");
+    let check = |client: &Client, expected: i64| {
+        assert_eq!(client.number("SELECT sum(a) FROM marts.v"), expected);
+        assert_eq!(client.number("SELECT count(*) FROM profiles"), 0);
+        assert!(client.try_run("SELECT * FROM mine").is_err());
+    };
+    let all = 20_000 * 20_001 / 2 - 1;
+    let again = Client::open(disk.crash(0)).expect("a store");
+    check(&again, all);
+    again.database.flush().expect("it can be flushed");
+    again.run("DELETE FROM marts.t WHERE a = 2; UPDATE marts.t SET a = 4 WHERE a = 3");
+    again.run("ALTER TABLE marts.t RENAME TO u; ALTER TABLE marts.u ADD COLUMN c date");
+    check(&again, all - 1);
+    again.database.close().expect("it can be closed");
+    drop(again);
+}
+
+#[test]
+fn a_store_with_scratch_tables_is_flushed_and_opened() {
+    let disk = MemoryDisk::new();
+    let mut expected = 0;
+    for round in 0..6 {
+        let client = Client::open(disk.clone()).expect("a store");
+        if round == 0 {
+            client.run(DEFINITIONS);
+            client.run("CREATE TABLE t (a bigint); CREATE VIEW v AS SELECT a FROM t");
+        }
+        assert_eq!(client.number("SELECT coalesce(sum(a), 0)::bigint FROM v"), expected);
+        client.run(&format!("INSERT INTO t VALUES ({round}), (100)"));
+        client.run("INSERT INTO crm VALUES ('1', 'e', 'x'); DELETE FROM t WHERE a = 100");
+        client.run("UPDATE t SET a = a + 1");
+        if round == 3 {
+            // Graphs and rows are made anew, and numbers of rows change.
+            client.run("ALTER NAMESPACE email SET NORMALIZE none");
+        }
+        expected = client.number("SELECT sum(a)::bigint FROM v");
+        assert_eq!(client.number("SELECT count(*) FROM t"), round + 1);
+        match round % 3 {
+            0 => client.database.close().expect("it can be closed"),
+            1 => client.database.flush().expect("it can be flushed"),
+            _ => {}
+        }
     }
 }

@@ -66,6 +66,10 @@ pub struct Relation {
     pub primary_key: Vec<String>,
     /// The query of a view.
     pub definition: Option<String>,
+    /// Schemas and names of the relations that a view reads.
+    pub uses: Vec<(String, String)>,
+    /// Whether it is one session's.
+    pub is_temporary: bool,
 }
 
 /// A column of a relation.

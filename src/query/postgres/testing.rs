@@ -46,6 +46,8 @@ fn relation(oid: u32, schema: &str, name: &str, columns: Vec<RelationColumn>) ->
         row_estimate: None,
         primary_key: Vec::new(),
         definition: None,
+        uses: Vec::new(),
+        is_temporary: false,
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::engine::scratch::Temporary;
 use crate::engine::{Accept, Mark};
 use crate::error::{Error, Result, SqlState};
 use crate::query::session::channels;
@@ -27,6 +28,7 @@ pub(super) struct Savepoint {
     name: String,
     /// The settings then, and their version.
     variables: (u64, Arc<Variables>),
+    temporary: Arc<Temporary>,
     /// What was written before it; `None`: nothing.
     mark: Option<Mark>,
 }
@@ -61,6 +63,7 @@ pub(super) fn begin(session: &Arc<Inner>, modes: &Modes) -> Result<()> {
     *session.transaction.lock() = Transaction {
         status: TransactionStatus::Open,
         variables: Some(before),
+        temporary: Some(session.binding.temporary()),
         ..Transaction::default()
     };
     set_modes(session, modes, false)
@@ -123,6 +126,10 @@ pub(super) async fn end(
         Some(before) if !committed => *session.variables.lock() = before,
         _ => session.variables.lock().end_transaction(),
     }
+    match ended.temporary {
+        Some(before) if !committed => session.binding.set_temporary(before),
+        _ => session.end_temporary()?,
+    }
     session.cursors.end_transaction(committed);
     channels::end_transaction(session, committed);
     // A policy that was dropped meanwhile stays set, and says so when it is used.
@@ -140,7 +147,6 @@ pub(super) async fn end(
 /// `25P01` outside a block, `54000` beyond [`SAVEPOINTS_MAX`].
 pub(super) fn savepoint(session: &Arc<Inner>, name: &str) -> Result<Outcome> {
     let version = session.settings_version.load(Ordering::Relaxed);
-    let variables = session.variables.lock().clone();
     let mut transaction = session.transaction.lock();
     if transaction.status == TransactionStatus::Idle {
         return Err(outside("SAVEPOINT"));
@@ -154,9 +160,10 @@ pub(super) fn savepoint(session: &Arc<Inner>, name: &str) -> Result<Outcome> {
     let last = transaction.savepoints.last().map(|last| last.variables.clone());
     let variables = match last {
         Some((known, shared)) if known == version => (known, shared),
-        _ => (version, Arc::new(variables)),
+        _ => (version, Arc::new(session.variables.lock().clone())),
     };
-    transaction.savepoints.push(Savepoint { name: name.to_owned(), variables, mark });
+    let (name, temporary) = (name.to_owned(), session.binding.temporary());
+    transaction.savepoints.push(Savepoint { name, variables, temporary, mark });
     let old = transaction.savepoints.len().checked_sub(SAVEPOINTS_READY + 1);
     if let Some(mark) = old.and_then(|at| transaction.savepoints[at].mark.as_mut()) {
         mark.forget_snapshot();
@@ -180,18 +187,19 @@ pub(super) fn release(session: &Arc<Inner>, name: &str) -> Result<Outcome> {
 /// # Errors
 /// As [`release`].
 pub(super) async fn roll_back_to(session: &Arc<Inner>, name: &str) -> Result<Outcome> {
-    let (writes, mark, variables) = {
+    let (writes, mark, variables, temporary) = {
         let mut transaction = session.transaction.lock();
         let at = find(&transaction, name, "ROLLBACK TO SAVEPOINT")?;
         transaction.savepoints.truncate(at + 1);
         let savepoint = &transaction.savepoints[at];
         let (mark, variables) = (savepoint.mark.clone(), savepoint.variables.1.clone());
-        (transaction.writes.clone(), mark, variables)
+        (transaction.writes.clone(), mark, variables, Arc::clone(&savepoint.temporary))
     };
     if let Some(writes) = writes {
         blocking(move || writes.roll_back_to(&mark.unwrap_or_default())).await?;
     }
     *session.variables.lock() = variables.as_ref().clone();
+    session.binding.set_temporary(temporary);
     let _ = session.settings_changed();
     session.transaction.lock().status = TransactionStatus::Open;
     done("ROLLBACK")

@@ -5,7 +5,7 @@
 //! SQL. Statements about the session itself (SET, BEGIN, FETCH, ...) are read here with the cursor of
 //! `statements`, because clients send more forms of them than sqlparser knows.
 
-use sqlparser::ast::{Delete, Insert, ObjectType, Query, SetExpr, Statement, UtilityOption};
+use sqlparser::ast::{Delete, Insert, Query, SetExpr, Statement, Update, UtilityOption};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
@@ -13,7 +13,7 @@ use sqlparser::tokenizer::Token;
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_parser;
 use crate::query::session::settings::Variables;
-use crate::query::session::{depth, precedence};
+use crate::query::session::{ddl, depth, precedence};
 use crate::query::statements::{self, CopyTo, Cursor, Parsed};
 
 /// Calls of the parser within each other; `depth` has bounded the nesting before, so that this is only
@@ -29,10 +29,14 @@ pub(super) enum Command {
     Query(Box<Query>),
     /// EXPLAIN of a query.
     Explain(Explain),
-    /// INSERT INTO a dataset.
+    /// INSERT INTO a dataset or scratch table.
     Insert(Box<Insert>),
-    /// DELETE FROM a dataset.
+    /// DELETE FROM a dataset or scratch table.
     Delete(Box<Delete>),
+    /// UPDATE of a scratch table.
+    Update(Box<Update>),
+    /// CREATE, ALTER, DROP of views, scratch tables and schemas.
+    Ddl(Box<Statement>),
     /// CREATE, ALTER, DROP, SHOW CREATE, COPY FROM.
     Ours(Parsed),
     /// SET.
@@ -225,6 +229,16 @@ pub(super) fn read(sql: &str) -> Result<Command> {
     // The parser reads only the name after TABLE, and the command is short for this.
     let expanded = first_word(sql).eq_ignore_ascii_case("table").then(|| expand_table(sql));
     let sql = expanded.as_deref().unwrap_or(sql);
+    // What can be said of a view is said in the words for tables, and columns are read with types.
+    let of_table = alter_view(sql).or_else(|| with_types(sql));
+    match parse(of_table.as_deref().unwrap_or(sql))? {
+        None => Ok(Command::Empty),
+        Some(statement) => plain(statement),
+    }
+}
+
+/// Parses plain SQL; `None` if there is nothing in it.
+fn parse(sql: &str) -> Result<Option<Statement>> {
     let parsed = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(PARSER_RECURSION_MAX)
         .try_with_sql(sql)
@@ -232,13 +246,71 @@ pub(super) fn read(sql: &str) -> Result<Command> {
         .map_err(|error| from_parser(&error, sql))?;
     let mut parsed = parsed.into_iter();
     match (parsed.next(), parsed.next()) {
-        (None, _) => Ok(Command::Empty),
+        (None, _) => Ok(None),
         (Some(mut statement), None) => {
             precedence::repair(&mut statement);
-            plain(statement)
+            Ok(Some(statement))
         }
         (Some(_), Some(_)) => Err(several()),
     }
+}
+
+/// Parses plain SQL that the session itself wrote.
+///
+/// # Errors
+/// `42601`.
+pub(super) fn parse_one(sql: &str) -> Result<Statement> {
+    parse(sql)?.ok_or_else(|| Error::internal("a statement is empty"))
+}
+
+/// The first words of a statement, in lower case.
+pub(super) fn first_words(sql: &str, count: usize) -> String {
+    let start = sql.find(first_word(sql)).unwrap_or(0);
+    let words: Vec<&str> = sql[start..].split_whitespace().take(count).collect();
+    words.join(" ").to_lowercase()
+}
+
+/// `CREATE TABLE name (column, ...) AS query` with a type for each column, which counts for nothing.
+fn with_types(sql: &str) -> Option<String> {
+    if !first_word(sql).eq_ignore_ascii_case("create") {
+        return None;
+    }
+    let mut cursor = Cursor::try_new(sql).ok()?;
+    cursor.expect_keyword("CREATE").ok()?;
+    for modifier in ["GLOBAL", "LOCAL", "TEMPORARY", "TEMP", "UNLOGGED"] {
+        cursor.optional_keywords(&[modifier]);
+    }
+    cursor.expect_keyword("TABLE").ok()?;
+    cursor.optional_keywords(&["IF", "NOT", "EXISTS"]);
+    setting_name(&mut cursor).ok()?;
+    cursor.expect(&Token::LParen).ok()?;
+    let mut places = Vec::new();
+    let place = |cursor: &mut Cursor<'_>| {
+        cursor.identifier()?;
+        places.push(cursor.position() - 1);
+        Ok(())
+    };
+    cursor.list(place).ok()?;
+    cursor.expect(&Token::RParen).ok()?;
+    cursor.expect_keyword("AS").ok()?;
+    let mut typed = String::with_capacity(sql.len() + 5 * places.len());
+    for (at, letter) in sql.chars().enumerate() {
+        if places.contains(&at) {
+            typed.push_str(" text");
+        }
+        typed.push(letter);
+    }
+    Some(typed)
+}
+
+/// `ALTER VIEW` as the `ALTER TABLE` that means the same.
+fn alter_view(sql: &str) -> Option<String> {
+    if first_words(sql, 2) != "alter view" {
+        return None;
+    }
+    let start = sql.find(first_word(sql))?;
+    let at = start + sql[start..].to_lowercase().find("view")?;
+    Some(format!("{}TABLE{}", &sql[..at], &sql[at + "view".len()..]))
 }
 
 fn expand_table(sql: &str) -> String {
@@ -256,10 +328,24 @@ pub(super) fn several() -> Error {
 /// The allow-list of plain SQL.
 fn plain(statement: Statement) -> Result<Command> {
     match statement {
-        Statement::Query(query) => {
+        Statement::Query(mut query) => {
+            if let Some(table) = ddl::into_table(&mut query)? {
+                return plain(Statement::CreateTable(table));
+            }
             check_query(&query)?;
             Ok(Command::Query(query))
         }
+        statement if ddl::is_ours(&statement) => {
+            match &statement {
+                Statement::CreateView(view) => check_query(&view.query)?,
+                Statement::CreateTable(table) => {
+                    table.query.iter().try_for_each(|query| check_query(query))?;
+                }
+                _ => {}
+            }
+            Ok(Command::Ddl(Box::new(statement)))
+        }
+        Statement::Update(update) => Ok(Command::Update(Box::new(update))),
         Statement::Insert(insert) => Ok(Command::Insert(Box::new(insert))),
         Statement::Delete(delete) => Ok(Command::Delete(Box::new(delete))),
         Statement::Explain { statement, analyze, verbose, options, format, .. } => {
@@ -332,15 +418,6 @@ fn refused(statement: &Statement) -> Error {
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
     let verb = words.first().copied().unwrap_or_default().to_uppercase();
     match statement {
-        Statement::Update(_) => Error::unsupported("UPDATE is not supported")
-            .hint("a new row with the same identity wins"),
-        Statement::CreateTable(_) => Error::unsupported("CREATE TABLE is not supported")
-            .hint("define a dataset: CREATE DATASET name (column TYPE, ...)"),
-        Statement::Drop { object_type: ObjectType::Table, .. } => {
-            Error::unsupported("DROP TABLE is not supported").hint("DROP DATASET name")
-        }
-        Statement::Truncate(_) => Error::unsupported("TRUNCATE is not supported")
-            .hint("DELETE FROM name deletes all rows"),
         Statement::Grant(_) | Statement::Revoke(_) => {
             Error::unsupported(format!("{verb} is not supported"))
         }
@@ -784,12 +861,9 @@ mod tests {
             ("COPY crm TO '/tmp/x'", "0A000 COPY TO a file or program is not supported"),
             ("COPY (SELECT 1) TO '/tmp/x'", "0A000 COPY TO a file or program is not supported"),
             ("COPY (DELETE FROM crm) TO STDOUT", "0A000 COPY ... TO is for queries only"),
-            ("UPDATE crm SET a = 1", "0A000 UPDATE is not supported"),
-            ("TRUNCATE crm", "0A000 TRUNCATE is not supported"),
             ("EXPLAIN DELETE FROM crm", "0A000 EXPLAIN is for queries only"),
-            ("CREATE TABLE t (a INT)", "0A000 CREATE TABLE is not supported"),
-            ("CREATE VIEW v AS SELECT 1", "0A000 CREATE VIEW is not supported"),
-            ("SELECT 1 INTO t", "0A000 SELECT INTO is not supported"),
+            ("SELECT (SELECT 1 INTO t)", "0A000 SELECT INTO is not supported"),
+            ("CREATE VIEW v AS SELECT 1 INTO t", "0A000 SELECT INTO is not supported"),
             ("EXPLAIN INSERT INTO crm VALUES (1)", "0A000 EXPLAIN is for queries only"),
             (
                 "SELECT 1; SELECT 2",

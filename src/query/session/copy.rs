@@ -17,6 +17,7 @@ use crate::env::objects::input::{self, RemoteInput};
 use crate::env::objects::location::Location;
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::{Format, Input, Options, format_named, format_of_path};
+use crate::query::session::copy_scratch::{self, ScratchTarget};
 use crate::query::session::execute::blocking;
 use crate::query::session::transaction::CommitGate;
 use crate::query::session::{Inner, Notice, Outcome, Task};
@@ -40,7 +41,11 @@ pub(super) async fn run(
     gate: &Arc<CommitGate>,
     statement: &CopyFrom,
 ) -> Result<Outcome> {
-    let columns = columns(session, statement)?;
+    let scratch = copy_scratch::target(session, statement)?;
+    let columns = match &scratch {
+        Some(scratch) => scratch.column_types(),
+        None => columns(session, statement)?,
+    };
     let (options, given, max_rejects) = options(statement)?;
     match &statement.source {
         CopySource::Stdin => {
@@ -50,7 +55,7 @@ pub(super) async fn run(
             // Unlike a file, a client's data has a header only if it says so, as in PostgreSQL.
             options.header.get_or_insert(false);
             let binary = is_binary(statement);
-            let job = Job { format, options, max_rejects, statement: statement.clone() };
+            let job = Job { format, options, max_rejects, statement: statement.clone(), scratch };
             Ok(Outcome::CopyIn(CopyIn::start(session, gate, job, columns, binary)))
         }
         CopySource::Path(_) if is_binary(statement) => {
@@ -62,7 +67,7 @@ pub(super) async fn run(
             let found = blocking(move || find_objects(&pattern, &directories)).await?;
             let paths: Vec<PathBuf> = found.iter().map(|file| file.name().into()).collect();
             let format = given.map_or_else(|| format_of(&paths), Ok)?;
-            let job = Job { format, options, max_rejects, statement: statement.clone() };
+            let job = Job { format, options, max_rejects, statement: statement.clone(), scratch };
             let sources = object_sources(gate, found, format)?;
             let tag = job.load(session, gate, sources).await?;
             Ok(Outcome::Done { tag })
@@ -72,7 +77,8 @@ pub(super) async fn run(
             let pattern = pattern.clone();
             let paths = blocking(move || find(&pattern, &directories)).await?;
             let format = given.map_or_else(|| format_of(&paths), Ok)?;
-            let job = Job { format, options, max_rejects, statement: statement.clone() };
+            let statement = statement.clone();
+            let job = Job { format, options, max_rejects, statement, scratch };
             let sources = sources(gate, &paths, format)?;
             let tag = job.load(session, gate, sources).await?;
             Ok(Outcome::Done { tag })
@@ -84,6 +90,10 @@ pub(super) async fn run(
 /// data is asked for.
 fn columns(session: &Arc<Inner>, statement: &CopyFrom) -> Result<Vec<DataType>> {
     let snapshot = session.snapshot();
+    if let Some(schema) = statement.schema.as_ref().filter(|schema| *schema != "public") {
+        let message = format!("relation \"{schema}.{}\" does not exist", statement.dataset);
+        return Err(Error::new(SqlState::UNDEFINED_TABLE, message));
+    }
     let dataset = snapshot.catalog().dataset(&statement.dataset)?;
     let Some(columns) = &statement.columns else {
         return Ok(dataset.given_columns().map(|(_, column)| column.ty.to_arrow()).collect());
@@ -309,6 +319,8 @@ struct Job {
     options: Options,
     max_rejects: Option<u64>,
     statement: CopyFrom,
+    /// Where it goes, if not into a dataset.
+    scratch: Option<ScratchTarget>,
 }
 
 impl Job {
@@ -319,6 +331,10 @@ impl Job {
         gate: &Arc<CommitGate>,
         sources: Vec<Source>,
     ) -> Result<String> {
+        if let Some(scratch) = self.scratch {
+            let read = copy_scratch::Read { format: self.format, options: self.options, sources };
+            return copy_scratch::load(session, gate, scratch, read, self.max_rejects).await;
+        }
         let load = Load {
             dataset: self.statement.dataset,
             columns: self.statement.columns,

@@ -341,6 +341,8 @@ impl GivenColumns {
             row_estimate: None,
             primary_key: Vec::new(),
             definition: None,
+            uses: Vec::new(),
+            is_temporary: false,
         };
         Self(Arc::new(Description {
             schemas: vec![("public".to_owned(), None)],

@@ -3,6 +3,7 @@
 //! Tables are described from their own schemas, once per version of the catalog; the comments of
 //! tables and columns are metadata of those schemas under [`COMMENT`]. Views tell theirs themselves.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use datafusion::catalog::{CatalogProvider, TableProvider};
@@ -11,6 +12,7 @@ use datafusion::logical_expr::AggregateUDF;
 use futures::FutureExt;
 use parking_lot::Mutex;
 
+use crate::model::relation::{RelationBody, TEMPORARY_SCHEMA};
 use crate::query::aggregates;
 use crate::query::functions;
 use crate::query::postgres::types::PgType;
@@ -22,6 +24,7 @@ use crate::query::session::settings::{Kind, Known};
 use crate::query::session::views::plan as plan_of;
 use crate::query::session::{Inner, SessionInfo};
 use crate::query::tables::provider::{COMMENT, GENERATED, KEY, SCHEMAS};
+use crate::query::tables::scratch::field_of;
 use crate::query::tables::{Directory, SessionRow};
 use crate::query::views;
 
@@ -29,7 +32,7 @@ use crate::query::views;
 pub(super) struct Describer {
     session: Weak<Inner>,
     tables: Arc<dyn CatalogProvider>,
-    relations: Mutex<Option<(u64, Vec<Relation>)>>,
+    relations: Mutex<Option<((u64, u64), Vec<Relation>)>>,
 }
 
 impl std::fmt::Debug for Describer {
@@ -43,13 +46,14 @@ impl Describer {
         Self { session, tables, relations: Mutex::default() }
     }
 
-    fn relations(&self, version: u64, state: &SessionState) -> Vec<Relation> {
+    fn relations(&self, version: (u64, u64), session: &Inner) -> Vec<Relation> {
         let mut kept = self.relations.lock();
         match kept.as_ref() {
             Some((made, relations)) if *made == version => relations.clone(),
             _ => {
                 let mut relations = relations_of(self.tables.as_ref());
-                add_views(state, &mut relations);
+                add_views(&session.planning.state, &mut relations);
+                add_of_users(session, &mut relations);
                 *kept = Some((version, relations.clone()));
                 relations
             }
@@ -62,10 +66,19 @@ impl Source for Describer {
         let Some(session) = self.session.upgrade() else {
             return Arc::new(Description::default());
         };
-        let version = session.binding.snapshot().catalog().version;
+        let snapshot = session.binding.snapshot();
+        // What is temporary changes with the settings' version.
+        let settings = session.settings_version.load(Ordering::Relaxed);
+        let version = (snapshot.catalog().version, settings);
         let comment =
             |(name, comment): &(&str, &str)| ((*name).to_owned(), Some((*comment).to_owned()));
-        let schemas = SCHEMAS.iter().map(comment).collect();
+        let mut schemas: Vec<_> = SCHEMAS.iter().map(comment).collect();
+        let of_users = snapshot.catalog().relations.schemas.iter();
+        let of_users = of_users.filter(|(name, _)| *name != "public");
+        schemas.extend(of_users.map(|(name, schema)| (name.clone(), schema.comment.clone())));
+        if session.binding.temporary().relations().all().next().is_some() {
+            schemas.push((TEMPORARY_SCHEMA.to_owned(), None));
+        }
         Arc::new(Description {
             database: session.database_name.clone(),
             user: session.user.clone(),
@@ -73,7 +86,7 @@ impl Source for Describer {
             backend_pid: session.process_id,
             started_at_us: session.server.started_at_micros,
             schemas,
-            relations: self.relations(version, &session.planning.state),
+            relations: self.relations(version, &session),
             settings: settings_of(&session),
             functions: functions(),
             sessions: session.server.sessions().into_iter().map(entry_of).collect(),
@@ -209,6 +222,8 @@ fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvi
         row_estimate: rows.map(|rows| rows as u64),
         primary_key: key.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         definition: None,
+        uses: Vec::new(),
+        is_temporary: false,
     }
 }
 
@@ -237,6 +252,45 @@ fn add_views(state: &SessionState, relations: &mut Vec<Relation>) {
             row_estimate: None,
             primary_key: Vec::new(),
             definition: Some(view.query().to_owned()),
+            uses: Vec::new(),
+            is_temporary: false,
+        });
+    }
+}
+
+/// Adds views and scratch tables of users.
+fn add_of_users(session: &Inner, relations: &mut Vec<Relation>) {
+    let snapshot = session.binding.snapshot();
+    let temporary = session.binding.temporary();
+    let shared = snapshot.catalog().relations.all().map(|found| (found, &snapshot.state));
+    let own = temporary.relations().all().map(|found| (found, temporary.state()));
+    for ((name, relation), state) in shared.chain(own) {
+        let columns = relation.columns.iter().map(|column| RelationColumn {
+            name: column.name.clone(),
+            ty: PgType::of_field(&field_of(column)),
+            not_null: column.not_null,
+            comment: column.comment.clone(),
+            generated: None,
+        });
+        let (kind, rows, definition) = match &relation.body {
+            RelationBody::Table => {
+                (RelationKind::Table, Some(state.row_count(relation.id) as u64), None)
+            }
+            RelationBody::View(query) => (RelationKind::View, None, Some(query.text())),
+        };
+        let uses = relation.uses().iter().map(|used| (used.schema.clone(), used.name.clone()));
+        relations.push(Relation {
+            oid: number(&name.schema, &name.name, relations),
+            kind,
+            comment: relation.comment.clone(),
+            columns: columns.collect(),
+            row_estimate: rows,
+            primary_key: Vec::new(),
+            definition,
+            uses: uses.collect(),
+            is_temporary: name.schema == TEMPORARY_SCHEMA,
+            schema: name.schema,
+            name: name.name,
         });
     }
 }

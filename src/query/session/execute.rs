@@ -8,6 +8,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 
 use crate::engine::database::is_new_dataset;
+use crate::engine::scratch::Temporary;
 use crate::error::{Error, Result, SqlState};
 use crate::query::error::from_datafusion;
 use crate::query::session::channels::{self, Change};
@@ -17,8 +18,8 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, backup, block, copy, cursor, decide, delete, derive, explain,
-    explain_profile, insert, policy_query, show,
+    Inner, Kept, Notice, Outcome, backup, block, copy, cursor, ddl, decide, delete, derive, explain,
+    explain_profile, insert, policy_query, scratch, show,
 };
 use crate::query::statements::Parsed;
 
@@ -53,17 +54,18 @@ pub(super) async fn execute(
             let plan = physical(session, query_of(&planned)?, values, &prepared.sql).await?;
             explain::run(session, plan, options, &prepared.sql).await
         }
-        Command::Insert(_) => {
+        Command::Insert(_) | Command::Delete(_) | Command::Update(_) => {
             let planned = prepared.current(session).await?;
-            let Body::Insert(planned) = &planned.body else { return Err(no_plan()) };
-            insert::run(session, gate, planned, values, &prepared.sql).await
+            let sql = &prepared.sql;
+            match &planned.body {
+                Body::Insert(planned) => insert::run(session, gate, planned, values, sql).await,
+                Body::Delete(planned) => delete::run(session, gate, planned, values, sql).await,
+                Body::Scratch(planned) => scratch::run(session, gate, planned, values, sql).await,
+                _ => Err(no_plan()),
+            }
         }
+        Command::Ddl(statement) => ddl::run(session, gate, statement, values, &prepared.sql).await,
         Command::Ours(Parsed::Decide(stated)) => decide::run(session, gate, stated, &values).await,
-        Command::Delete(_) => {
-            let planned = prepared.current(session).await?;
-            let Body::Delete(planned) = &planned.body else { return Err(no_plan()) };
-            delete::run(session, gate, planned, values, &prepared.sql).await
-        }
         Command::Ours(parsed) => ours(session, gate, parsed, &prepared.sql).await,
         Command::Prepare(statement) => prepare_statement(session, statement).await,
         Command::Execute { name, arguments } => {
@@ -244,8 +246,12 @@ async fn prepare_statement(session: &Arc<Inner>, statement: &Prepare) -> Result<
     let oids = types.iter().map(|(oid, _)| *oid).collect();
     let declared: Vec<_> = types.into_iter().map(|(_, ty)| Some(ty)).collect();
     let inner = Box::pin(prepare::prepare(session, &statement.sql, &declared)).await?;
-    if !matches!(inner.command, Command::Query(_) | Command::Insert(_) | Command::Delete(_)) {
-        return Err(Error::unsupported("PREPARE is for queries, INSERT and DELETE only"));
+    let prepared = matches!(
+        inner.command,
+        Command::Query(_) | Command::Insert(_) | Command::Delete(_) | Command::Update(_)
+    );
+    if !prepared {
+        return Err(Error::unsupported("PREPARE is for queries, INSERT, UPDATE and DELETE only"));
     }
     session.keep_statement(&statement.name, Kept { prepared: inner, oids })?;
     done("PREPARE")
@@ -331,6 +337,8 @@ fn discard(session: &Arc<Inner>, what: Discard) -> Result<Outcome> {
             session.cursors.close(None)?;
             session.cache.lock().clear();
             channels::change(session, Change::Unlisten(None))?;
+            session.at_commit.lock().clear();
+            session.set_temporary(Temporary::default());
             reset(session, None)?;
             done("DISCARD ALL")
         }

@@ -188,13 +188,24 @@ fn typed_source(
     dataset: &Dataset,
     declared: &[Option<DataType>],
 ) -> (Query, Vec<Option<DataType>>) {
+    let types: Vec<DataType> =
+        places.iter().map(|place| dataset.columns[*place].ty.to_arrow()).collect();
+    typed_values(source, &types, declared)
+}
+
+/// The same for columns of these types.
+pub(super) fn typed_values(
+    source: &Query,
+    columns: &[DataType],
+    declared: &[Option<DataType>],
+) -> (Query, Vec<Option<DataType>>) {
     let (mut source, mut types) = (source.clone(), declared.to_vec());
     let mut see = |expression: &Expr, at: usize| {
-        if let (Some(parameter), Some(place)) = (placeholder(expression), places.get(at)) {
+        if let (Some(parameter), Some(ty)) = (placeholder(expression), columns.get(at)) {
             if types.len() <= parameter {
                 types.resize(parameter + 1, None);
             }
-            types[parameter].get_or_insert_with(|| dataset.columns[*place].ty.to_arrow());
+            types[parameter].get_or_insert_with(|| ty.clone());
         }
     };
     match source.body.as_mut() {
@@ -220,7 +231,8 @@ fn typed_source(
     (source, types)
 }
 
-fn is_default(expression: &Expr) -> bool {
+/// Whether a value is the word DEFAULT.
+pub(super) fn is_default(expression: &Expr) -> bool {
     match expression {
         Expr::Identifier(ident) => {
             ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default")

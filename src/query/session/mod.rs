@@ -15,7 +15,9 @@ mod block;
 mod channels;
 mod command;
 mod copy;
+mod copy_scratch;
 mod cursor;
+mod ddl;
 mod decide;
 mod delete;
 mod depth;
@@ -35,6 +37,8 @@ pub mod policy_query;
 mod policy_shape;
 mod precedence;
 mod prepare;
+mod relations;
+mod scratch;
 mod script;
 mod server;
 mod settings;
@@ -60,6 +64,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use parking_lot::Mutex;
+use sqlparser::ast::OnCommit;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -197,6 +202,8 @@ pub(in crate::query::session) struct Inner {
     /// What the transaction block has said to others and not yet sent.
     pending: Mutex<channels::Pending>,
     notices: Mutex<Vec<Notice>>,
+    /// What happens to temporary tables at the end of a transaction, by name.
+    at_commit: Mutex<BTreeMap<String, OnCommit>>,
     /// Values of reported settings as the client last heard them.
     reported: Mutex<BTreeMap<&'static str, String>>,
     /// The version of the settings that the client last heard of.
@@ -261,6 +268,7 @@ impl Session {
                 cursors: Cursors::default(),
                 pending: Mutex::default(),
                 notices: Mutex::default(),
+                at_commit: Mutex::default(),
                 reported: Mutex::default(),
                 reported_version: AtomicU64::new(0),
                 derived: Mutex::default(),

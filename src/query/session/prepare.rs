@@ -18,6 +18,7 @@ use crate::query::session::delete::{self, PlannedDelete};
 use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::names::Target;
 use crate::query::session::plan::{PlannedQuery, Planner};
+use crate::query::session::scratch::{self, PlannedScratch};
 use crate::query::session::{backup, decide, explain, explain_profile};
 use crate::query::statements::Parsed;
 
@@ -58,6 +59,8 @@ pub(super) enum Body {
     Insert(PlannedInsert),
     /// A DELETE.
     Delete(PlannedDelete),
+    /// An INSERT, UPDATE or DELETE of a scratch table.
+    Scratch(Box<PlannedScratch>),
     /// Another statement: of EXECUTE the prepared one, of DECLARE the query.
     Inner(Arc<Prepared>),
 }
@@ -186,7 +189,8 @@ pub(super) async fn prepare(
         session.transaction.lock().check()?;
     }
     let plan = planned(session, sql, &command, declared).await?;
-    let remember = matches!(plan.body, Body::Query(_) | Body::Insert(_) | Body::Delete(_));
+    let remember =
+        matches!(plan.body, Body::Query(_) | Body::Insert(_) | Body::Delete(_) | Body::Scratch(_));
     let prepared = Arc::new(Prepared {
         sql: sql.to_owned(),
         command,
@@ -223,7 +227,13 @@ async fn planned(
         catalog_version,
         settings_version,
     };
+    let scratch = plan_scratch(session, command, sql, declared).await?;
     match command {
+        _ if scratch.is_some() => {
+            let scratch = scratch.map(Box::new).expect("it was looked at");
+            planned.parameters.clone_from(&scratch.query.parameters);
+            planned.body = Body::Scratch(scratch);
+        }
         Command::Query(query) => {
             let query = plan_query(session, query, sql, declared).await?;
             planned.parameters = query.parameters.clone();
@@ -283,6 +293,23 @@ async fn planned(
     Ok(planned)
 }
 
+/// Plans a statement that changes rows, if they are a scratch table's.
+async fn plan_scratch(
+    session: &Arc<Inner>,
+    command: &Command,
+    sql: &str,
+    declared: &[Option<DataType>],
+) -> Result<Option<PlannedScratch>> {
+    match command {
+        Command::Insert(insert) => scratch::plan_insert(session, insert, sql, declared).await,
+        Command::Delete(delete) => scratch::plan_delete(session, delete, sql, declared).await,
+        Command::Update(update) => {
+            scratch::plan_update(session, update, sql, declared).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
 /// The columns of a statement that has no plan.
 fn schema_of(session: &Inner, command: &Command) -> Result<Option<SchemaRef>> {
     Ok(Some(match command {
@@ -328,7 +355,7 @@ async fn plan_over(
     declared: &[Option<DataType>],
     target: Option<Target>,
 ) -> Result<PlannedQuery> {
-    let search_path = session.variables.lock().search_path();
+    let search_path = session.search_path();
     let planner = Planner {
         state: &session.planning.state,
         search_path: &search_path,

@@ -22,6 +22,7 @@ use crate::query::postgres::{
     Source, information_schema, pg_catalog, scalar_functions, table_functions,
 };
 use crate::query::session::describe::Describer;
+use crate::query::session::relations::UserSchema;
 use crate::query::session::server::Server;
 use crate::query::session::{Inner, notify_function};
 use crate::query::tables::{self, Binding};
@@ -57,8 +58,10 @@ impl Planning {
         let relations = functions::relation::Relations::new(Arc::clone(&binding));
         let of_time = time_functions::all(&binding);
         let tables = tables::catalog(binding);
-        let source: Arc<dyn Source> = Arc::new(Describer::new(session, Arc::clone(&tables)));
+        let described = Describer::new(Weak::clone(&session), Arc::clone(&tables));
+        let source: Arc<dyn Source> = Arc::new(described);
         let catalog = Catalog {
+            session,
             tables,
             pg_catalog: pg_catalog(Arc::clone(&source)),
             information_schema: information_schema(Arc::clone(&source)),
@@ -134,11 +137,17 @@ fn config(database_name: &str) -> SessionConfig {
 }
 
 /// The engine's schemas and PostgreSQL's.
-#[derive(Debug)]
 struct Catalog {
+    session: Weak<Inner>,
     tables: Arc<dyn CatalogProvider>,
     pg_catalog: Arc<dyn SchemaProvider>,
     information_schema: Arc<dyn SchemaProvider>,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
@@ -153,7 +162,7 @@ impl CatalogProvider for Catalog {
         match name {
             "pg_catalog" => Some(Arc::clone(&self.pg_catalog)),
             "information_schema" => Some(Arc::clone(&self.information_schema)),
-            name => self.tables.schema(name),
+            name => UserSchema::find(&self.session, name, self.tables.schema(name)),
         }
     }
 }

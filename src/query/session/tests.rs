@@ -6,6 +6,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::engine::{Database, Options};
 use crate::error::SqlState;
+use crate::query::session::block::{SAVEPOINTS_MAX, savepoint};
 use crate::query::session::derive::EXPRESSION_BYTES_MAX;
 use crate::query::session::insert::INSERT_ROWS_MAX;
 use crate::query::session::policy_query::{QUERY_BYTES_MAX, QUERY_HEIGHT_MAX};
@@ -217,4 +218,19 @@ async fn every_view_plans_and_tells_of_each_column() {
         let described: Vec<_> = view.columns().map(|(column, _)| column.to_owned()).collect();
         assert_eq!(columns, described, "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_number_of_savepoints_is_bounded() {
+    let session = session();
+    check(&session, "SAVEPOINT s", "25P01 SAVEPOINT can only be used in transaction blocks").await;
+    check(&session, "BEGIN", "BEGIN").await;
+    for _ in 0..SAVEPOINTS_MAX {
+        savepoint(&session.inner, "s").expect("there is room");
+    }
+    let message = format!("54000 a transaction can have at most {SAVEPOINTS_MAX} savepoints");
+    check(&session, "SAVEPOINT s", &message).await;
+    check(&session, "ROLLBACK", "ROLLBACK").await;
+    check(&session, "BEGIN; SAVEPOINT s; SELECT 1/0", "22012 division by zero").await;
+    check(&session, "ROLLBACK TO s; RELEASE s; COMMIT", "COMMIT").await;
 }

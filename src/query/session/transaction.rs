@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::engine::scratch::Temporary;
 use crate::engine::{self, Snapshot};
 use crate::error::{Error, Result, SqlState};
 use crate::query::session::block::Savepoint;
@@ -33,6 +34,8 @@ pub(super) struct Transaction {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// The settings before the block, to which a ROLLBACK goes back.
     pub(super) variables: Option<Variables>,
+    /// The temporary tables before the block.
+    pub(super) temporary: Option<Arc<Temporary>>,
     /// What the block has written, if it has.
     pub(super) writes: Option<Arc<engine::Transaction>>,
     /// Its savepoints, the oldest first.

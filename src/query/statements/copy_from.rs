@@ -7,13 +7,15 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::{Error, Result, SqlState};
 use crate::query::statements::cursor::Cursor;
-use crate::query::statements::phrases::name::dataset_name;
+use crate::query::statements::phrases::name::relation_name;
 use crate::query::statements::{Parsed, StatementParser};
 
 /// A `COPY ... FROM`, as the user said it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyFrom {
-    /// The dataset.
+    /// The schema, if it is said.
+    pub schema: Option<String>,
+    /// The dataset or scratch table.
     pub dataset: String,
     /// The columns that the rows have, if not all in order.
     pub columns: Option<Vec<String>>,
@@ -83,7 +85,7 @@ where option is one of:
         if cursor.optional(&Token::LParen) {
             return Ok(None);
         }
-        let dataset = dataset_name(cursor)?;
+        let (schema, dataset) = relation_name(cursor)?;
         let columns = if cursor.optional(&Token::LParen) { Some(columns(cursor)?) } else { None };
         if cursor.at_keywords(&["TO"]) {
             return Ok(None);
@@ -94,7 +96,7 @@ where option is one of:
         options.parse(cursor)?;
         refuse_where(cursor)?;
         let options = options.found;
-        Ok(Some(Parsed::CopyFrom(CopyFrom { dataset, columns, source, options })))
+        Ok(Some(Parsed::CopyFrom(CopyFrom { schema, dataset, columns, source, options })))
     }
 }
 

@@ -99,6 +99,7 @@ fn definition_tag(definition: &Definition) -> &'static str {
         Definition::Undecide { kind: DecisionKind::Link, .. } => "DROP LINK",
         Definition::Undecide { kind: DecisionKind::Unlink, .. } => "DROP UNLINK",
         Definition::AlterSystem { .. } => "ALTER SYSTEM",
+        Definition::Relation(_) => "RELATION",
     }
 }
 

@@ -100,11 +100,11 @@ fn the_statements_of_the_specification() {
 fn copy_in_both_of_its_notations() {
     check(
         "COPY crm FROM 'crm/*.parquet'",
-        "CopyFrom(CopyFrom { dataset: \"crm\", columns: None, source: Path(\"crm/*.parquet\"), options: [] })",
+        "CopyFrom(CopyFrom { schema: None, dataset: \"crm\", columns: None, source: Path(\"crm/*.parquet\"), options: [] })",
     );
     check(
         "COPY public.crm (a, \"B\") FROM STDIN WITH (FORMAT CSV, HEADER, NULL '', MAX_REJECTS 10)",
-        "CopyFrom(CopyFrom { dataset: \"crm\", columns: Some([\"a\", \"B\"]), source: Stdin, options: \
+        "CopyFrom(CopyFrom { schema: None, dataset: \"crm\", columns: Some([\"a\", \"B\"]), source: Stdin, options: \
          [(\"format\", \"csv\"), (\"header\", \"true\"), (\"null\", \"\"), (\"max_rejects\", \"10\")] })",
     );
     same("COPY a FROM STDIN CSV HEADER", "COPY a FROM STDIN (FORMAT csv, HEADER)");

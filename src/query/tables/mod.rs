@@ -33,6 +33,7 @@ pub mod provider;
 pub mod rejects;
 pub mod replication;
 pub mod scan;
+pub mod scratch;
 pub mod sessions;
 pub mod settings;
 
@@ -43,6 +44,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parking_lot::RwLock;
 
+use crate::engine::scratch::Temporary;
 use crate::engine::{Database, Past, Snapshot};
 use crate::error::{Error, Result};
 use crate::query::session::zone::Zone;
@@ -56,6 +58,7 @@ pub struct Binding {
     policy: RwLock<Option<String>>,
     zone: RwLock<Zone>,
     directory: Arc<dyn Directory>,
+    temporary: RwLock<Arc<Temporary>>,
 }
 
 /// What is visible, and how much of it is shown.
@@ -122,7 +125,8 @@ impl Binding {
             shown: database.snapshot(),
         };
         let (pinned, zone) = (RwLock::new(pinned), RwLock::new(Zone::UTC));
-        Self { database, pinned, policy: RwLock::default(), zone, directory }
+        let (policy, temporary) = (RwLock::default(), RwLock::default());
+        Self { database, pinned, policy, zone, directory, temporary }
     }
 
     /// Shows another snapshot from now on.
@@ -154,6 +158,16 @@ impl Binding {
     /// Up to when rows are shown.
     pub fn past(&self) -> Past {
         self.pinned.read().past
+    }
+
+    /// The session's temporary tables.
+    pub fn temporary(&self) -> Arc<Temporary> {
+        Arc::clone(&self.temporary.read())
+    }
+
+    /// Puts other temporary tables in their place.
+    pub fn set_temporary(&self, temporary: Arc<Temporary>) {
+        *self.temporary.write() = temporary;
     }
 
     /// Reads and shows moments in a zone.

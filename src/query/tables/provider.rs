@@ -11,11 +11,13 @@ use datafusion::common::{DFSchema, DataFusionError, Result, Statistics};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
+use crate::model::relation::{Relation, RelationName};
 use crate::query::error::external;
 use crate::query::tables::dataset::DatasetTable;
 use crate::query::tables::lookup;
 use crate::query::tables::profiles::Profiles;
 use crate::query::tables::scan::{ScanExec, ScanParts};
+use crate::query::tables::scratch::ScratchTable;
 use crate::query::tables::{Binding, VirtualTable, fixed};
 
 /// Key of the metadata of schemas and fields that holds a comment.
@@ -67,6 +69,20 @@ pub fn tables(binding: &Binding, schema: &str) -> Vec<(String, Arc<dyn VirtualTa
 pub fn deletable(binding: &Arc<Binding>, dataset: &str) -> Result<Arc<dyn TableProvider>> {
     let table = DatasetTable { name: dataset.to_owned(), with_fragment_ids: true };
     Ok(Arc::new(Provider::try_new(binding, "public", dataset, Arc::new(table))?))
+}
+
+/// A scratch table, perhaps with the numbers of its rows in one more column at its end.
+///
+/// # Errors
+/// None that a table which was defined gives.
+pub fn of_scratch(
+    binding: &Arc<Binding>,
+    name: &RelationName,
+    relation: Relation,
+    with_row_numbers: bool,
+) -> Result<Arc<dyn TableProvider>> {
+    let table = Arc::new(ScratchTable { relation, with_row_numbers });
+    Ok(Arc::new(Provider::try_new(binding, &name.schema, &name.name, table)?))
 }
 
 /// The catalog of virtual tables. The session adds `pg_catalog` and `information_schema` to it.

@@ -31,7 +31,7 @@ fn add_relation(rows: &mut Rows, relation: &Relation, namespace: u32) {
         ("relfilenode", if relation.is_view() { 0 } else { relation.oid }.into()),
         ("reltuples", relation.row_estimate.map_or(-1.0, |count| count as f64).into()),
         ("relhasindex", relation.has_key().into()),
-        ("relpersistence", "p".into()),
+        ("relpersistence", if relation.is_temporary { "t" } else { "p" }.into()),
         ("relkind", if relation.is_view() { "v" } else { "r" }.into()),
         ("relnatts", (relation.columns.len() as i16).into()),
         ("relhasrules", relation.is_view().into()),

@@ -88,6 +88,16 @@ fn fill_dependencies(description: &Description, rows: &mut Rows) {
             ("refobjid", relation.oid.into()),
             ("deptype", "i".into()),
         ]);
+        for (schema, name) in &relation.uses {
+            let Some(used) = description.class_oid(Some(schema), name) else { continue };
+            rows.add([
+                ("classid", class::REWRITE.into()),
+                ("objid", relation.rule_oid().into()),
+                ("refclassid", class::CLASS.into()),
+                ("refobjid", used.into()),
+                ("deptype", "n".into()),
+            ]);
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use crate::query::statements::cursor::Cursor;
 /// The schema that all datasets are in.
 const SCHEMA: &str = "public";
 
-/// `[[database.]public.]name`; any database name shows the same data.
+/// `[[database.]schema.]name`; any database name shows the same data.
 ///
 /// # Errors
-/// `3F000` for another schema, `42601` for what is no name.
-pub(crate) fn dataset_name(cursor: &mut Cursor<'_>) -> Result<String> {
+/// `42601` for what is no name.
+pub(crate) fn relation_name(cursor: &mut Cursor<'_>) -> Result<(Option<String>, String)> {
     let position = cursor.position();
     let mut parts = vec![cursor.identifier()?];
     while cursor.optional(&Token::Period) {
@@ -24,7 +24,17 @@ pub(crate) fn dataset_name(cursor: &mut Cursor<'_>) -> Result<String> {
         return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(position));
     }
     let name = parts.pop().expect("there is at least the first part");
-    match parts.pop() {
+    Ok((parts.pop(), name))
+}
+
+/// `[[database.]public.]name`; any database name shows the same data.
+///
+/// # Errors
+/// `3F000` for another schema, `42601` for what is no name.
+pub(crate) fn dataset_name(cursor: &mut Cursor<'_>) -> Result<String> {
+    let position = cursor.position();
+    let (schema, name) = relation_name(cursor)?;
+    match schema {
         Some(schema) if schema != SCHEMA => {
             let message = format!("schema \"{schema}\" has no datasets");
             Err(Error::new(SqlState::INVALID_SCHEMA_NAME, message)
