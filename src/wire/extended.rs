@@ -116,11 +116,13 @@ fn declared(oids: &[u32]) -> Result<Vec<Option<DataType>>> {
 
 /// The types of a statement's parameters, as the client knows them.
 fn parameter_oids(kept: &Kept) -> Vec<u32> {
-    let own = |(at, ty): (usize, &DataType)| match kept.oids.get(at).copied() {
-        None | Some(0 | UNKNOWN) => PgType::of(ty, &Default::default()).oid,
-        Some(oid) => oid,
-    };
-    kept.prepared.parameters().iter().enumerate().map(own).collect()
+    let mut oids = kept.prepared.parameter_oids();
+    for (oid, declared) in oids.iter_mut().zip(&kept.oids) {
+        if !matches!(*declared, 0 | UNKNOWN) {
+            *oid = *declared;
+        }
+    }
+    oids
 }
 
 impl<S: AsyncRead + AsyncWrite> Connection<S> {

@@ -11,12 +11,15 @@
 use std::sync::Arc;
 
 use datafusion::catalog::{SchemaProvider, TableFunctionImpl};
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 mod catalog;
+mod checked;
 mod description;
 mod functions;
+mod json;
 pub mod rewrite;
+mod shift;
 pub(crate) mod text;
 pub(crate) mod text_form;
 mod text_function;
@@ -29,11 +32,13 @@ mod psql_tests;
 #[cfg(test)]
 mod testing;
 
+pub use checked::checked;
 pub use description::{
     DATABASE_OID, Description, FunctionEntry, POSTGRESQL_VERSION, RELATION_OID_MAX,
     RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source,
 };
 pub use rewrite::{Rewritten, rewrite};
+pub use shift::{Shift, shifted};
 pub use text_function::{has_text_form, text_form};
 pub use types::PgType;
 
@@ -49,7 +54,14 @@ pub fn information_schema(source: Arc<dyn Source>) -> Arc<dyn SchemaProvider> {
 
 /// PostgreSQL's scalar functions; plans that hold them belong to the session whose source this is.
 pub fn scalar_functions(source: Arc<dyn Source>) -> Vec<ScalarUDF> {
-    functions::scalar_functions(&source)
+    let mut all = functions::scalar_functions(&source);
+    all.extend(json::scalar_functions());
+    all
+}
+
+/// PostgreSQL's aggregates that DataFusion lacks.
+pub fn aggregate_functions() -> Vec<AggregateUDF> {
+    json::aggregates()
 }
 
 /// PostgreSQL's table functions by name.

@@ -469,7 +469,7 @@ fn session_command(sql: &str) -> Result<Option<Command>> {
         "show" => Command::Show(setting_or_all(&mut cursor)?),
         "reset" => Command::Reset(setting_or_all(&mut cursor)?),
         "prepare" => prepare(&mut cursor, sql)?,
-        "execute" => execute(&mut cursor, sql)?,
+        "execute" => execute(&mut cursor)?,
         "declare" => declare(&mut cursor, sql)?,
         "fetch" | "move" => fetch(&mut cursor, word == "move")?,
         "deallocate" => {
@@ -501,10 +501,7 @@ fn session_command(sql: &str) -> Result<Option<Command>> {
         _ => transaction(&mut cursor, &word)?,
     };
     // These hold the text of another statement, or a value that only its setting can read.
-    let open = matches!(
-        command,
-        Command::Prepare(_) | Command::Execute { .. } | Command::Declare(_) | Command::Set(_)
-    );
+    let open = matches!(command, Command::Prepare(_) | Command::Declare(_) | Command::Set(_));
     if !open {
         cursor.end()?;
     }
@@ -712,17 +709,13 @@ fn type_name(cursor: &mut Cursor<'_>) -> Result<String> {
     Ok(name)
 }
 
-fn execute(cursor: &mut Cursor<'_>, sql: &str) -> Result<Command> {
+fn execute(cursor: &mut Cursor<'_>) -> Result<Command> {
     let name = cursor.identifier()?;
-    let arguments = rest_of(cursor, sql);
-    let arguments = arguments.trim();
-    if arguments.is_empty() {
-        return Ok(Command::Execute { name, arguments: None });
-    }
-    match arguments.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-        Some(inner) => Ok(Command::Execute { name, arguments: Some(inner.to_owned()) }),
-        None => Err(cursor.unexpected()),
-    }
+    let arguments = match cursor.at(&Token::LParen) {
+        true => Some(cursor.parenthesized_text()?.0.to_owned()),
+        false => None,
+    };
+    Ok(Command::Execute { name, arguments })
 }
 
 fn declare(cursor: &mut Cursor<'_>, sql: &str) -> Result<Command> {
@@ -943,6 +936,7 @@ mod tests {
              sql: \"SELECT $1\" })",
         );
         check("EXECUTE p (1, 'a')", "Execute { name: \"p\", arguments: Some(\"1, 'a'\") }");
+        check("EXECUTE p(1) -- c", "Execute { name: \"p\", arguments: Some(\"1\") }");
         check("EXECUTE p", "Execute { name: \"p\", arguments: None }");
         check(
             "DECLARE c NO SCROLL CURSOR WITH HOLD FOR SELECT 1",

@@ -214,7 +214,7 @@ fn plan(
 ) -> Result<LogicalPlan> {
     let Statement::Query(query) = statement else { return Err(Error::internal("no query")) };
     let search_path = ["public".to_owned()];
-    let planner = Planner { state, search_path: &search_path, source, target: None };
+    let planner = Planner { state, search_path: &search_path, source, target: None, zone: None };
     // The one table is in memory, so that nothing is waited for.
     let planned = planner.plan(*query, text, &[]).now_or_never();
     let planned = planned.ok_or_else(|| Error::internal("planning an expression waits"))??;
@@ -289,7 +289,7 @@ fn with_text_forms(expression: Expr, schema: &DFSchema) -> datafusion::error::Re
         true => expression,
         false => Expr::Cast(Cast::new(Box::new(expression), DataType::Utf8View)),
     };
-    let function = Arc::new(text_form());
+    let function = Arc::new(text_form("UTC"));
     let replace = |expression: Expr| {
         let Expr::Cast(taken) = &expression else { return Ok(Transformed::no(expression)) };
         let (from, to) = (taken.expr.get_type(schema)?, taken.field.data_type().clone());

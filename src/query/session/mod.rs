@@ -27,6 +27,7 @@ mod execute;
 mod explain;
 mod explain_profile;
 mod insert;
+mod meaning;
 pub mod moment;
 mod names;
 mod notify_function;

@@ -17,6 +17,11 @@ use sqlparser::ast::{Expr as SqlExpr, LimitClause, Query, Statement, Value, Visi
 
 use crate::error::{Error, Result, SqlState};
 use crate::model::column::NUMERIC_DEFAULT;
+use crate::query::postgres::rewrite::{arguments, function_name};
+use crate::query::postgres::types::by_internal_name;
+
+/// The functions that casts to types whose values are texts have become, and the types.
+const READERS: &[(&str, &str)] = &[("json_in", "json"), ("jsonb_in", "jsonb"), ("uuid_in", "uuid")];
 
 /// The most parameters of a statement: a Bind counts them in 16 bits.
 pub(super) const PARAMETERS_MAX: usize = 65_535;
@@ -28,6 +33,8 @@ pub(super) struct Mentioned {
     pub(super) count: usize,
     /// Parameters of LIMIT and OFFSET, from 0.
     rows: Vec<usize>,
+    /// Parameters, from 0, that are read as a type whose values are texts, by the type's number.
+    pub(super) named: BTreeMap<usize, u32>,
     /// A parameter that cannot be.
     wrong: Option<String>,
 }
@@ -76,6 +83,13 @@ impl Visitor for Mentioned {
     }
 
     fn pre_visit_expr(&mut self, expression: &SqlExpr) -> ControlFlow<()> {
+        if let SqlExpr::Function(call) = expression
+            && let Some((_, ty)) = READERS.iter().find(|(name, _)| *name == function_name(call))
+            && let Some([argument]) = arguments(call).as_deref()
+            && let Some(at) = placeholder(argument)
+        {
+            self.named.insert(at, by_internal_name(ty).map_or(0, |entry| entry.oid));
+        }
         if let SqlExpr::Value(value) = expression
             && let Value::Placeholder(name) = &value.value
         {

@@ -5,6 +5,7 @@
 //! the parameters still open, unless it asks for the time or the like, which each execution must answer
 //! anew. `execute` gives it values and runs it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -21,6 +22,7 @@ use crate::error::Result;
 use crate::query::error::{external, from_datafusion, too_complex};
 use crate::query::postgres::{Source, rewrite};
 use crate::query::session::depth::HEIGHT_MAX;
+use crate::query::session::meaning;
 use crate::query::session::names::{Names, Target};
 use crate::query::session::parameters::{Mentioned, fields, known, settle};
 use crate::query::session::point::PointPlan;
@@ -35,6 +37,8 @@ pub(super) struct Planner<'a> {
     pub(super) source: &'a dyn Source,
     /// A table besides those that everybody can name.
     pub(super) target: Option<Target>,
+    /// The zone of moments; `None` leaves expressions as DataFusion means them.
+    pub(super) zone: Option<&'a str>,
 }
 
 /// A query that is ready for values.
@@ -44,6 +48,8 @@ pub(super) struct PlannedQuery {
     pub(super) parameters: Vec<DataType>,
     /// Names and types of the columns, as clients see them.
     pub(super) schema: SchemaRef,
+    /// Parameters, from 0, that clients know as a type whose values are texts.
+    pub(super) named: BTreeMap<usize, u32>,
     analysed: LogicalPlan,
     /// Whether it calls functions whose answer holds for one execution only.
     momentary: bool,
@@ -89,7 +95,9 @@ impl Planner<'_> {
             (result, false) => result.map_err(convert)?,
         };
         let parameters = types.into_iter().map(|ty| ty.unwrap_or(DataType::Utf8View)).collect();
-        self.finish(plan, names, parameters, sql)
+        let mut planned = self.finish(plan, names, parameters, sql)?;
+        planned.named = mentioned.named;
+        Ok(planned)
     }
 
     fn finish(
@@ -111,10 +119,15 @@ impl Planner<'_> {
         let config = self.state.config_options();
         let analysed =
             self.state.analyzer().execute_and_check(plan, config, |_, _| {}).map_err(convert)?;
+        let analysed = match self.zone {
+            Some(zone) => meaning::apply(analysed, zone).map_err(convert)?,
+            None => analysed,
+        };
         let schema = output_schema(&analysed, names);
         let optimised = OnceLock::new();
         let point = OnceLock::new();
-        Ok(PlannedQuery { parameters, schema, analysed, momentary, optimised, point })
+        let named = BTreeMap::new();
+        Ok(PlannedQuery { parameters, schema, named, analysed, momentary, optimised, point })
     }
 }
 

@@ -156,7 +156,8 @@ fn plan(
     text: &str,
 ) -> Result<PlannedQuery> {
     let search_path = ["public".to_owned()];
-    let planner = Planner { state, search_path: &search_path, source, target: None };
+    let planner =
+        Planner { state, search_path: &search_path, source, target: None, zone: Some("UTC") };
     // The one table is made already, so that nothing is waited for.
     let planned = planner.plan(query.clone(), text, &[]).now_or_never();
     let planned = planned.ok_or_else(|| Error::internal("planning a policy's query waits"))??;

@@ -1,4 +1,5 @@
-//! How strongly `IS DISTINCT FROM` binds: more than NOT, AND and OR, as in PostgreSQL.
+//! How strongly operators bind where the parser differs from PostgreSQL: `IS DISTINCT FROM` more than NOT,
+//! AND and OR, and the sign of a number more than `^`.
 //!
 //! The parser takes everything after FROM for the right operand, so that `a IS DISTINCT FROM b OR c` comes
 //! out as `a IS DISTINCT FROM (b OR c)`. [`repair`] turns such trees back; what the user put into
@@ -16,8 +17,18 @@ pub(super) fn repair(statement: &mut Statement) {
     // Operands come before what they are operands of, so that each swap meets repaired trees only.
     let _: ControlFlow<Infallible> = visit_expressions_mut(statement, |expr| {
         lift(expr);
+        bind_sign(expr);
         ControlFlow::Continue(())
     });
+}
+
+/// `-2 ^ 2` is `(-2) ^ 2`.
+fn bind_sign(expr: &mut Expr) {
+    let Expr::UnaryOp { op: UnaryOperator::Minus, expr: power } = expr else { return };
+    let Expr::BinaryOp { left, op: BinaryOperator::PGExp, .. } = power.as_mut() else { return };
+    let first = Box::new(take(left));
+    **left = Expr::UnaryOp { op: UnaryOperator::Minus, expr: first };
+    *expr = take(power);
 }
 
 /// Moves a looser AND or OR out of the right operand: `x op (l OR r)` becomes `(x op l) OR r`.
@@ -123,6 +134,17 @@ mod tests {
         check(&format!("a {is} b OR c {is} d OR e"), &format!("(a {is} b) OR ((c {is} d) OR e)"));
         check(&format!("a {is} (b OR c)"), &format!("a {is} (b OR c)"));
         check(&format!("a {is} b + 1"), &format!("a {is} (b + 1)"));
+    }
+
+    #[test]
+    fn a_sign_binds_more_than_a_power() {
+        for (text, is_power) in [("-2 ^ 2", true), ("-(2 ^ 2)", false), ("1 - 2 ^ 2", false)] {
+            let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text).expect("tokens");
+            let mut expr = parser.parse_expr().expect("an expression");
+            bind_sign(&mut expr);
+            let found = matches!(expr, Expr::BinaryOp { op: BinaryOperator::PGExp, .. });
+            assert_eq!(found, is_power, "{text}");
+        }
     }
 
     #[test]

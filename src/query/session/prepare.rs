@@ -4,7 +4,7 @@
 //! stale. A session remembers the statements that it prepared last by their text, so that a client
 //! which sends the same text again pays for neither.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result, SqlState};
+use crate::query::postgres::PgType;
 use crate::query::session::Inner;
 use crate::query::session::command::{self, Command};
 use crate::query::session::delete::{self, PlannedDelete};
@@ -75,6 +76,24 @@ impl Prepared {
     /// Types of the parameters.
     pub fn parameters(&self) -> Vec<DataType> {
         self.plan.lock().parameters.clone()
+    }
+
+    /// Numbers of the parameters' types, as clients know them.
+    pub fn parameter_oids(&self) -> Vec<u32> {
+        let planned = self.planned();
+        if planned.parameters.is_empty() {
+            return Vec::new();
+        }
+        let named = match &planned.body {
+            Body::Query(query) => query.named.clone(),
+            Body::Inner(inner) => return inner.parameter_oids(),
+            _ => BTreeMap::new(),
+        };
+        let own = |(at, ty): (usize, &DataType)| match named.get(&at) {
+            Some(oid) => *oid,
+            None => PgType::of(ty, &HashMap::new()).oid,
+        };
+        planned.parameters.iter().enumerate().map(own).collect()
     }
 
     /// The columns that it gives, as clients see them; `None` if it gives no rows.
@@ -356,7 +375,9 @@ async fn plan_over(
     target: Option<Target>,
 ) -> Result<PlannedQuery> {
     let search_path = session.search_path();
+    let zone = session.variables.lock().value("TimeZone");
     let planner = Planner {
+        zone: Some(&zone),
         state: &session.planning.state,
         search_path: &search_path,
         source: session.planning.source.as_ref(),

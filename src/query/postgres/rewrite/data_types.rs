@@ -37,6 +37,18 @@ pub fn is_text(data_type: &DataType) -> bool {
     matches!(plain(data_type), DataType::Text)
 }
 
+/// The type, if its values are texts that clients know as something else.
+pub fn kept_as_text(data_type: &DataType) -> Option<&'static str> {
+    let name = match data_type {
+        DataType::JSON => "json".to_owned(),
+        DataType::JSONB => "jsonb".to_owned(),
+        DataType::Uuid => "uuid".to_owned(),
+        DataType::Custom(name, _) => last(name),
+        _ => return None,
+    };
+    ["json", "jsonb", "uuid"].into_iter().find(|known| *known == name)
+}
+
 /// The most characters that a type lets through, for `varchar(n)` and `char(n)`.
 pub fn length(data_type: &DataType) -> Option<u64> {
     let limit = match data_type {

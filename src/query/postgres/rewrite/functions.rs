@@ -14,7 +14,6 @@ const RENAMED: &[(&str, &str)] = &[
     ("char_length", "length"),
     ("clock_timestamp", "now"),
     ("every", "bool_and"),
-    ("gen_random_uuid", "uuid"),
     ("pow", "power"),
     ("sign", "signum"),
     ("statement_timestamp", "now"),
@@ -63,6 +62,7 @@ pub fn rewrite(expr: &mut Expr) -> bool {
         function.name = build::object(renamed);
     }
     let replaced = match name.as_str() {
+        "gen_random_uuid" => Some(build::call("uuid_in", vec![build::call("uuid", Vec::new())])),
         "mod" => binary(function, BinaryOperator::Modulo),
         "_pg_truetypid" => of_attribute(function, "atttypid"),
         "_pg_truetypmod" => of_attribute(function, "atttypmod"),

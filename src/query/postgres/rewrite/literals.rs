@@ -3,12 +3,33 @@
 //! Only literals that become output, and arithmetic of nothing but literals and casts to `int4`, are
 //! narrowed; the arithmetic itself is done in 64 bits, so that an overflow is an error and not a wrong number.
 
-use sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator, Value};
 
+use crate::query::postgres::json::plain_number;
 use crate::query::postgres::rewrite::{build, data_types};
 
 /// Functions whose result has the type of their arguments.
 const SAME_TYPE: &[&str] = &["coalesce", "greatest", "least", "nullif", "make_array"];
+
+/// Digits that a numeric can have; a literal with more is a double.
+const DIGITS_MAX: usize = 38;
+
+/// `1e21` is a numeric too, which DataFusion reads without an exponent only. True if it was one.
+pub fn expand(expr: &mut Expr) -> bool {
+    let Expr::Value(value) = expr else { return false };
+    let Value::Number(text, _) = &mut value.value else { return false };
+    if !text.contains(['e', 'E']) {
+        return false;
+    }
+    let plain = plain_number(text);
+    if plain.len() <= DIGITS_MAX && !plain.contains(['e', 'E']) {
+        // A whole number would be read as an integer, with fewer digits.
+        *text = if plain.contains('.') { plain } else { format!("{plain}.") };
+        return true;
+    }
+    *expr = build::cast(build::string(text), DataType::DoublePrecision);
+    true
+}
 
 /// Gives an output expression the type that PostgreSQL would give it.
 pub fn narrow(expr: &mut Expr) {
@@ -120,6 +141,20 @@ mod tests {
         let Some(SelectItem::UnnamedExpr(expr)) = items.next() else { panic!("one expression") };
         narrow(expr);
         assert_eq!(expr.to_string(), expected, "{select}");
+    }
+
+    #[test]
+    fn exponents_are_written_out() {
+        for (text, expected) in [
+            ("1e21", "1000000000000000000000."),
+            ("15e-1", "1.5"),
+            ("1e300", "CAST('1e300' AS DOUBLE PRECISION)"),
+        ] {
+            let mut expr = Expr::value(Value::Number(text.to_owned(), false));
+            assert!(expand(&mut expr));
+            assert_eq!(expr.to_string(), expected);
+            assert!(!expand(&mut expr));
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod facts;
 mod functions;
 mod items;
 mod joins;
+mod json;
 mod lateral;
 mod literals;
 mod nesting;
@@ -179,6 +180,9 @@ impl<'a> Rewriter<'a> {
 
     /// Tries each kind of rewrite once. True if the result is to be looked at again.
     fn rewrite_expr(&mut self, expr: &mut Expr) -> Result<bool> {
+        if literals::expand(expr) || json::rewrite(expr) {
+            return Ok(true);
+        }
         if functions::rewrite(expr) || functions::rewrite_keyword(self, expr) {
             return Ok(true);
         }
@@ -229,6 +233,13 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         flow(self.depth.enter_query())?;
         flow(nesting::balance_unions(&mut query.body))?;
+        if let Some(select) = build::only_select_mut(query) {
+            let tables = select.from.iter_mut().flat_map(|table| {
+                let joined = table.joins.iter_mut().map(|join| &mut join.relation);
+                std::iter::once(&mut table.relation).chain(joined)
+            });
+            tables.for_each(json::rewrite_relation);
+        }
         lateral::rewrite(self, query);
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         self.ctes.push(ctes.map(|cte| folded(&cte.alias.name)).collect());

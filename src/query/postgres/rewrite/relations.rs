@@ -117,7 +117,9 @@ fn is_literal(argument: &FunctionArg) -> bool {
     {
         expr = inner;
     }
-    matches!(expr, Expr::Value(_) | Expr::TypedString(_) | Expr::Interval(_))
+    // What a parameter is, is known too late for a table function.
+    !build::is_placeholder(expr)
+        && matches!(expr, Expr::Value(_) | Expr::TypedString(_) | Expr::Interval(_))
 }
 
 /// `generate_series` of what is only known at run time: the elements of the list of its numbers.
