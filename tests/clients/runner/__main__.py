@@ -67,7 +67,7 @@ class Suite:
         return outcome
 
     def outcome(self, client, said, problem):
-        events = [json.loads(line[1:]) for line in said.splitlines() if line.startswith('@{"kind"')]
+        events = [json.loads(line[1:]) for line in said.splitlines() if line.startswith("@{")]
         plan = next((it for it in events if it["kind"] == "plan"), {"version": "", "checks": []})
         done = {it["name"]: it["problem"] for it in events if it["kind"] == "check"}
         checks = [{"name": name, "level": level, "problem": done.get(name, problem or "it never ran")} for name, level in plan["checks"]]

@@ -31,8 +31,8 @@ def python(name, venv="light", **more):
     return Client(name, [str(CACHE / venv / "bin/python"), str(HERE / f"python/{name.replace('-', '_')}_checks.py")], venv=venv, **more)
 
 
-def rust(name, **more):
-    return Client(name, [str(CACHE / "rust/debug" / f"{name}-checks")], build="cargo", **more)
+def rust(name, build, **more):
+    return Client(name, [str(CACHE / "rust/debug" / f"{name}-checks")], build=build, **more)
 
 
 ALL = [
@@ -41,12 +41,12 @@ ALL = [
     python("psycopg3", light=True),
     python("asyncpg", light=True),
     python("sqlalchemy", light=True),
-    rust("tokio-postgres", light=True),
+    rust("tokio-postgres", "tokio_postgres", light=True),
     Client("pgjdbc", ["java", "-cp", f"{CACHE / 'java'}:{JDBC}", "Checks"], light=True,
            apt=["libpostgresql-jdbc-java", "default-jdk-headless"], build="java"),
     python("robustness", light=True),
     python("replay", light=True),
-    rust("sqlx"),
+    rust("sqlx", "sqlx"),
     python("pg8000", venv="all"),
     python("pandas", venv="all"),
     python("polars", venv="all"),
@@ -108,9 +108,13 @@ def venv(name):
     stamp.write_text(wanted.read_text())
 
 
-def cargo():
+def tokio_postgres(*more):
     environment = {**os.environ, "CARGO_TARGET_DIR": str(CACHE / "rust")}
-    _run(["cargo", "build", "--quiet", "--locked", "--manifest-path", HERE / "rust/Cargo.toml"], env=environment)
+    _run(["cargo", "build", "--quiet", "--locked", "--manifest-path", HERE / "rust/Cargo.toml", *more], env=environment)
+
+
+def sqlx():
+    tokio_postgres("--features", "sqlx")
 
 
 def java():
