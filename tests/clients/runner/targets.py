@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from threading import Thread
 
 from . import rows
 
@@ -31,6 +32,8 @@ class Target:
         self.folder = Path(tempfile.mkdtemp(prefix="clients-"))
         self.log = self.folder / "server.log"
         self.process = None
+        self.deaths = 0
+        self.is_wanted = False
 
     def environment(self):
         return {
@@ -39,7 +42,19 @@ class Target:
         }
 
     def start(self):
-        """Starts it and waits until it answers."""
+        """Starts it and waits until it answers; from then on it is started again whenever it dies."""
+        self.launch()
+        self.is_wanted = True
+        Thread(target=self.watch, daemon=True).start()
+
+    def watch(self):
+        while self.is_wanted:
+            if self.process.poll() is not None and self.is_wanted:
+                self.deaths += 1
+                self.launch()
+            time.sleep(0.1)
+
+    def launch(self):
         self.process = subprocess.Popen(self.command(), stdout=self.log.open("ab"), stderr=subprocess.STDOUT, cwd=self.folder)
         end = time.monotonic() + START_SECONDS
         while not self.answers():
@@ -50,9 +65,6 @@ class Target:
     def answers(self):
         return self.psql("SELECT 1", database="postgres", check=False).returncode == 0
 
-    def is_alive(self):
-        return self.process.poll() is None and self.answers()
-
     def psql(self, text, database=DATABASE, check=True):
         command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database]
         done = subprocess.run(command, input=text, text=True, capture_output=True, env={**os.environ, **self.environment()})
@@ -61,6 +73,7 @@ class Target:
         return done
 
     def stop(self):
+        self.is_wanted = False
         self.process.terminate()
         try:
             self.process.wait(20)
