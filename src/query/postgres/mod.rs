@@ -11,12 +11,13 @@
 use std::sync::Arc;
 
 use datafusion::catalog::{SchemaProvider, TableFunctionImpl};
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 mod catalog;
 mod description;
 mod functions;
 pub mod rewrite;
+pub mod rounding;
 pub(crate) mod text;
 pub(crate) mod text_form;
 mod text_function;
@@ -31,7 +32,7 @@ mod testing;
 
 pub use description::{
     DATABASE_OID, Description, FunctionEntry, POSTGRESQL_VERSION, RELATION_OID_MAX,
-    RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source,
+    RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source, own_schema,
 };
 pub use rewrite::{Rewritten, rewrite};
 pub use text_function::{has_text_form, text_form};
@@ -50,6 +51,11 @@ pub fn information_schema(source: Arc<dyn Source>) -> Arc<dyn SchemaProvider> {
 /// PostgreSQL's scalar functions; plans that hold them belong to the session whose source this is.
 pub fn scalar_functions(source: Arc<dyn Source>) -> Vec<ScalarUDF> {
     functions::scalar_functions(&source)
+}
+
+/// PostgreSQL's aggregates that DataFusion lacks.
+pub fn aggregate_functions() -> Vec<AggregateUDF> {
+    functions::aggregate_functions()
 }
 
 /// PostgreSQL's table functions by name.

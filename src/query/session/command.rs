@@ -6,11 +6,11 @@
 //! `statements`, because clients send more forms of them than sqlparser knows.
 
 use sqlparser::ast::{Delete, Insert, ObjectType, Query, SetExpr, Statement, UtilityOption};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
 use crate::error::{Error, Result, SqlState};
+use crate::query::dialect::Postgres;
 use crate::query::error::from_parser;
 use crate::query::session::{depth, precedence};
 use crate::query::statements::{self, Cursor, Parsed};
@@ -147,7 +147,7 @@ pub(super) fn read(sql: &str) -> Result<Command> {
     // The parser reads only the name after TABLE, and the command is short for this.
     let expanded = first_word(sql).eq_ignore_ascii_case("table").then(|| expand_table(sql));
     let sql = expanded.as_deref().unwrap_or(sql);
-    let parsed = Parser::new(&PostgreSqlDialect {})
+    let parsed = Parser::new(&Postgres)
         .with_recursion_limit(PARSER_RECURSION_MAX)
         .try_with_sql(sql)
         .and_then(|mut parser| parser.parse_statements())

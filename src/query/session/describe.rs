@@ -11,6 +11,7 @@ use datafusion::logical_expr::AggregateUDF;
 use futures::FutureExt;
 use parking_lot::Mutex;
 
+use crate::error::{Error, Result};
 use crate::query::aggregates;
 use crate::query::functions;
 use crate::query::postgres::types::PgType;
@@ -18,6 +19,8 @@ use crate::query::postgres::{
     Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn,
     RelationKind, SessionEntry, Setting, Source,
 };
+use crate::query::session::command::Set;
+use crate::query::session::execute::set_config;
 use crate::query::session::settings::{Kind, Known};
 use crate::query::session::views::plan as plan_of;
 use crate::query::session::{Inner, SessionInfo};
@@ -78,6 +81,14 @@ impl Source for Describer {
             functions: functions(),
             sessions: session.server.sessions().into_iter().map(entry_of).collect(),
         })
+    }
+
+    fn set(&self, name: &str, value: Option<&str>, is_local: bool) -> Result<String> {
+        let gone = || Error::internal("the session of a running statement is gone");
+        let session = self.session.upgrade().ok_or_else(gone)?;
+        let name = name.to_owned();
+        let set = Set { name, value: value.map(str::to_owned), local: is_local };
+        set_config(&session, &set)
     }
 }
 
@@ -173,7 +184,7 @@ fn relations_of(tables: &dyn CatalogProvider) -> Vec<Relation> {
         names.sort();
         for name in names {
             // The engine's tables are there at once; one that is not cannot be described.
-            let table = schema.table(&name).now_or_never().and_then(Result::ok).flatten();
+            let table = schema.table(&name).now_or_never().and_then(|found| found.ok()).flatten();
             if let Some(table) = table {
                 let oid = number(&schema_name, &name, &relations);
                 relations.push(relation_of(oid, &schema_name, name, table.as_ref()));

@@ -280,6 +280,20 @@ fn change_setting(session: &Arc<Inner>, set: &Set) -> Result<()> {
     Ok(())
 }
 
+/// What `set_config` does. Outside a block, a local change would end with the statement that makes it.
+///
+/// # Errors
+/// What SET says.
+pub(super) fn set_config(session: &Arc<Inner>, set: &Set) -> Result<String> {
+    if set.local && session.transaction.lock().status == TransactionStatus::Idle {
+        let mut tried = session.variables.lock().clone();
+        tried.set(&set.name, set.value.as_deref(), false)?;
+        return tried.get(&set.name);
+    }
+    change_setting(session, set)?;
+    session.setting(&set.name)
+}
+
 fn reset(session: &Arc<Inner>, name: Option<&str>) -> Result<()> {
     {
         let mut variables = session.variables.lock();

@@ -19,8 +19,9 @@ use crate::query::aggregates;
 use crate::query::error::from_datafusion;
 use crate::query::functions;
 use crate::query::postgres::{
-    Source, information_schema, pg_catalog, scalar_functions, table_functions,
+    Source, aggregate_functions, information_schema, pg_catalog, scalar_functions, table_functions,
 };
+use crate::query::postgres::rounding::RoundCasts;
 use crate::query::session::Inner;
 use crate::query::session::describe::Describer;
 use crate::query::session::server::Server;
@@ -69,6 +70,7 @@ impl Planning {
             .with_runtime_env(Arc::clone(&server.environment))
             .with_catalog_list(Arc::new(catalogs))
             .with_analyzer_rule(ties)
+            .with_analyzer_rule(Arc::new(RoundCasts))
             .with_query_planner(Arc::new(functions::execution::Planner))
             .with_relation_planners(vec![Arc::new(relations)]);
         let mut builder = with_functions(builder, &source);
@@ -112,7 +114,7 @@ fn with_functions(
 ) -> SessionStateBuilder {
     let scalar = scalar_functions(Arc::clone(source)).into_iter().map(Arc::new);
     builder.scalar_functions().get_or_insert_default().extend(scalar);
-    let ours = aggregates::all().into_iter().map(Arc::new);
+    let ours = aggregates::all().into_iter().chain(aggregate_functions()).map(Arc::new);
     builder.aggregate_functions().get_or_insert_default().extend(ours);
     builder
 }

@@ -179,7 +179,10 @@ impl<'a> Rewriter<'a> {
 
     /// Tries each kind of rewrite once. True if the result is to be looked at again.
     fn rewrite_expr(&mut self, expr: &mut Expr) -> Result<bool> {
-        if functions::rewrite(expr) || functions::rewrite_keyword(self, expr) {
+        if functions::rewrite_form(expr)
+            || functions::rewrite(expr)
+            || functions::rewrite_keyword(self, expr)
+        {
             return Ok(true);
         }
         if let Some(data_type) = functions::narrowed(expr)

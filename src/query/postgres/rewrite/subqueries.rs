@@ -135,7 +135,7 @@ fn is_empty_relation(rewriter: &Rewriter<'_>, factor: &TableFactor) -> bool {
 }
 
 /// Whether the rows are those of groups, of which there is one even without rows.
-fn has_aggregate(select: &Select) -> bool {
+pub fn has_aggregate(select: &Select) -> bool {
     let mut finder = FindCall { found: false, query_depth: 0, names: AGGREGATES };
     let _ = select.projection.visit(&mut finder);
     finder.found
