@@ -24,7 +24,7 @@ use crate::query::session::execute::set_config;
 use crate::query::session::settings::{Kind, Known};
 use crate::query::session::views::plan as plan_of;
 use crate::query::session::{Inner, SessionInfo};
-use crate::query::tables::provider::{COMMENT, GENERATED, KEY, SCHEMAS};
+use crate::query::tables::provider::{COMMENT, GENERATED, KEY, Provider, SCHEMAS};
 use crate::query::tables::{Directory, SessionRow};
 use crate::query::views;
 
@@ -203,14 +203,18 @@ fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvi
         comment: field.metadata().get(COMMENT).cloned(),
         generated: field.metadata().get(GENERATED).cloned(),
     });
-    let key = schema.metadata().get(KEY).map_or("", String::as_str);
+    let fact = |key| {
+        let provider = (table as &dyn std::any::Any).downcast_ref::<Provider>()?;
+        provider.facts().get(key).cloned()
+    };
+    let key = fact(KEY).unwrap_or_default();
     let rows = table.statistics().and_then(|found| found.num_rows.get_value().copied());
     Relation {
         oid,
         schema: schema_name.to_owned(),
         name,
         kind: RelationKind::Table,
-        comment: schema.metadata().get(COMMENT).cloned(),
+        comment: fact(COMMENT),
         columns: columns.collect(),
         row_estimate: rows.map(|rows| rows as u64),
         primary_key: key.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),

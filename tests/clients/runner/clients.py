@@ -64,7 +64,6 @@ ALL = [
     Client("php", ["php", str(HERE / "scripts/checks.php")], apt=["php-cli", "php-pgsql"]),
     Client("ruby-pg", ["ruby", str(HERE / "scripts/checks.rb")], apt=["ruby", "ruby-pg"]),
     python("dbt", venv="dbt", seconds=900),
-    python("pgadmin", venv="pgadmin", seconds=600),
     python("superset", venv="superset", seconds=900),
 ]
 

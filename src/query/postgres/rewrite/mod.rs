@@ -199,6 +199,8 @@ impl<'a> Rewriter<'a> {
             || functions::rewrite_access(self, expr)
             || items::system_column(self, expr)
             || facts::rewrite(self, expr)
+            || subqueries::list_in_case(self, expr)
+            || facts::no_such_role(self, expr)
             || subqueries::rewrite(self, expr))
     }
 }
@@ -217,6 +219,10 @@ fn fetch_to_limit(query: &mut Query) -> Result<()> {
     query.limit_clause =
         Some(LimitClause::LimitOffset { limit: Some(count), offset, limit_by: Vec::new() });
     Ok(())
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
 }
 
 fn flow(result: Result<()>) -> ControlFlow<Error> {
@@ -273,13 +279,17 @@ impl VisitorMut for Rewriter<'_> {
         loop {
             match self.rewrite_expr(expr) {
                 Ok(true) => {}
+                Ok(false) if is_subquery(expr) => return flow(self.depth.enter_subquery()),
                 Ok(false) => return ControlFlow::Continue(()),
                 Err(error) => return ControlFlow::Break(error),
             }
         }
     }
 
-    fn post_visit_expr(&mut self, _: &mut Expr) -> ControlFlow<Error> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if is_subquery(expr) {
+            self.depth.leave_subquery();
+        }
         self.depth.leave();
         ControlFlow::Continue(())
     }
