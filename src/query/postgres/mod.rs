@@ -32,7 +32,8 @@ mod testing;
 
 pub use description::{
     DATABASE_OID, Description, FunctionEntry, POSTGRESQL_VERSION, RELATION_OID_MAX,
-    RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source, own_schema,
+    RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source,
+    own_schema,
 };
 pub use rewrite::{Rewritten, rewrite};
 pub use text_function::{has_text_form, text_form};

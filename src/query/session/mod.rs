@@ -24,6 +24,7 @@ mod explain_profile;
 mod insert;
 pub mod moment;
 mod names;
+pub mod origin;
 mod parameters;
 mod plan;
 pub mod policy_query;

@@ -22,6 +22,7 @@ use crate::query::error::{external, from_datafusion, too_complex};
 use crate::query::postgres::{Source, rewrite};
 use crate::query::session::depth::HEIGHT_MAX;
 use crate::query::session::names::{Names, Target};
+use crate::query::session::origin;
 use crate::query::session::parameters::{Mentioned, fields, known, settle};
 
 /// What planning needs of a session.
@@ -107,9 +108,13 @@ impl Planner<'_> {
         check_height(&plan, HEIGHT_MAX)?;
         let momentary = calls_momentary(&plan).map_err(convert)?;
         let config = self.state.config_options();
-        let analysed =
-            self.state.analyzer().execute_and_check(plan, config, |_, _| {}).map_err(convert)?;
+        let analysed = self
+            .state
+            .analyzer()
+            .execute_and_check(plan.clone(), config, |_, _| {})
+            .map_err(convert)?;
         let schema = output_schema(&analysed, names);
+        let schema = origin::noted(&schema, &plan, &self.source.describe());
         let optimised = OnceLock::new();
         Ok(PlannedQuery { parameters, schema, analysed, momentary, optimised })
     }

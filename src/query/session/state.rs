@@ -18,10 +18,10 @@ use crate::error::Result;
 use crate::query::aggregates;
 use crate::query::error::from_datafusion;
 use crate::query::functions;
+use crate::query::postgres::rounding::RoundCasts;
 use crate::query::postgres::{
     Source, aggregate_functions, information_schema, pg_catalog, scalar_functions, table_functions,
 };
-use crate::query::postgres::rounding::RoundCasts;
 use crate::query::session::Inner;
 use crate::query::session::describe::Describer;
 use crate::query::session::server::Server;

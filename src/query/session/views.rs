@@ -27,8 +27,8 @@ pub(super) type Planned<'a> = Pin<Box<dyn Future<Output = Result<LogicalPlan>> +
 pub(super) fn plan<'a>(state: &'a SessionState, view: &'static View) -> Planned<'a> {
     Box::pin(async move {
         let sql = view.query();
-        let mut statements = Parser::parse_sql(&Postgres, sql)
-            .map_err(|error| from_parser(&error, sql))?;
+        let mut statements =
+            Parser::parse_sql(&Postgres, sql).map_err(|error| from_parser(&error, sql))?;
         let statement = match (statements.pop(), statements.is_empty()) {
             (Some(statement), true) => statement,
             _ => return Err(Error::internal("a view is one query")),

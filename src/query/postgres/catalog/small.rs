@@ -192,7 +192,8 @@ fn fill_time_zones(_: &Description, rows: &mut Rows) {
     for zone in chrono_tz::TZ_VARIANTS {
         let Ok(known) = Zone::parse(zone.name()) else { continue };
         let offset = known.offset_seconds(now);
-        let least = (0..4).map(|quarter| known.offset_seconds(now - quarter * QUARTER_MICROS)).min();
+        let least =
+            (0..4).map(|quarter| known.offset_seconds(now - quarter * QUARTER_MICROS)).min();
         rows.add([
             ("name", zone.name().into()),
             ("abbrev", offset_text(offset).into()),

@@ -227,8 +227,16 @@ mod tests {
         };
         check("make_timestamp(2026, 2, 28, 10, 30, 0.5)", "2026-02-28 10:30:00.5").await;
         check("make_timestamp(1969, 12, 31, 23, 0, 0)", "1969-12-31 23:00:00").await;
-        check("age(TIMESTAMP '2026-03-01', TIMESTAMP '2025-01-15') > interval '13 months 16 days'", "true").await;
-        check("age(TIMESTAMP '2026-03-01', TIMESTAMP '2025-01-15') < interval '13 months 18 days'", "true").await;
+        check(
+            "age(TIMESTAMP '2026-03-01', TIMESTAMP '2025-01-15') > interval '13 months 16 days'",
+            "true",
+        )
+        .await;
+        check(
+            "age(TIMESTAMP '2026-03-01', TIMESTAMP '2025-01-15') < interval '13 months 18 days'",
+            "true",
+        )
+        .await;
         check("make_interval(0, 0, 1, 2) = interval '9 days'", "true").await;
     }
 }

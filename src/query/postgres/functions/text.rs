@@ -111,7 +111,11 @@ fn width_bucket(call: &Call<'_>) -> Result<Value> {
     };
     let (operand, low, high, count) = (number(0), number(1), number(2), call.int(3));
     if count <= 0 || low == high {
-        let what = if count <= 0 { "count must be greater than zero" } else { "lower bound cannot equal upper bound" };
+        let what = if count <= 0 {
+            "count must be greater than zero"
+        } else {
+            "lower bound cannot equal upper bound"
+        };
         return Err(Error::new(SqlState("2201G"), what));
     }
     let share = (operand - low) / (high - low);

@@ -146,7 +146,12 @@ impl Moment {
 
     fn of_interval(months: i32, days: i32, nanos: i64) -> Self {
         let (years, months) = (i64::from(months / 12), i64::from(months % 12));
-        Self { year: years, month: months, day: i64::from(days), ..Self::of_time(nanos / 1000, None) }
+        Self {
+            year: years,
+            month: months,
+            day: i64::from(days),
+            ..Self::of_time(nanos / 1000, None)
+        }
     }
 
     /// 0 for Sunday.
@@ -195,11 +200,11 @@ const ROMAN: [&str; 12] =
 
 /// Longer patterns come before those that they begin with.
 const PATTERNS: &[&str] = &[
-    "YYYY", "YYY", "YY", "Y,YYY", "IYYY", "IYY", "IY", "Y", "MONTH", "Month", "month", "MON", "Mon",
-    "mon", "MM", "MI", "MS", "US", "DAY", "Day", "day", "DDD", "DD", "DY", "Dy", "dy", "D", "HH24",
-    "HH12", "HH", "SSSSS", "SSSS", "SS", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "A.M.", "P.M.",
-    "a.m.", "p.m.", "AM", "PM", "am", "pm", "WW", "W", "IW", "IDDD", "ID", "Q", "CC", "J", "RM",
-    "rm", "TZH", "TZM", "TZ", "tz", "OF", "BC", "AD",
+    "YYYY", "YYY", "YY", "Y,YYY", "IYYY", "IYY", "IY", "Y", "MONTH", "Month", "month", "MON",
+    "Mon", "mon", "MM", "MI", "MS", "US", "DAY", "Day", "day", "DDD", "DD", "DY", "Dy", "dy", "D",
+    "HH24", "HH12", "HH", "SSSSS", "SSSS", "SS", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "A.M.",
+    "P.M.", "a.m.", "p.m.", "AM", "PM", "am", "pm", "WW", "W", "IW", "IDDD", "ID", "Q", "CC", "J",
+    "RM", "rm", "TZH", "TZM", "TZ", "tz", "OF", "BC", "AD",
 ];
 
 fn written(moment: &Moment, pattern: &str) -> String {

@@ -3,9 +3,7 @@
 //! Clients ask for foreign keys, domains, composite types and column defaults, mostly by subqueries that
 //! are hard to plan. There are none, and saying so here is cheaper and safer than planning them.
 
-use sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArguments, SelectItem, SetExpr, UnaryOperator,
-};
+use sqlparser::ast::{BinaryOperator, Expr, FunctionArguments, SelectItem, SetExpr, UnaryOperator};
 
 use crate::query::postgres::rewrite::{Rewriter, build};
 
@@ -36,7 +34,9 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
 /// `'name' = ANY (ARRAY(... SELECT rolname FROM ...))` of a name that no role has. Clients ask so whether they
 /// may signal others, by a recursion over memberships. True if it was one.
 pub fn no_such_role(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
-    let Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } = expr else { return false };
+    let Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } = expr else {
+        return false;
+    };
     let Expr::Function(array) = build::bare(right) else { return false };
     let FunctionArguments::Subquery(query) = &array.args else { return false };
     let SetExpr::Select(select) = query.body.as_ref() else { return false };

@@ -143,9 +143,9 @@ fn matched(function: &mut Function) -> Option<Expr> {
 /// The forms of expressions that DataFusion's planner does not know. True if it was one.
 pub fn rewrite_form(expr: &mut Expr) -> bool {
     match expr {
-        Expr::Substring { expr: text, substring_from: Some(pattern), substring_for: None, .. }
-            if build::literal_text(build::bare(pattern)).is_some() =>
-        {
+        Expr::Substring {
+            expr: text, substring_from: Some(pattern), substring_for: None, ..
+        } if build::literal_text(build::bare(pattern)).is_some() => {
             let arguments = vec![build::take(text), build::take(pattern)];
             let matches = build::call("regexp_match", arguments);
             *expr = build::call("array_element", vec![matches, build::number(1)]);

@@ -94,6 +94,10 @@ struct Rewriter<'a> {
     /// Names of the common table expressions of each query around this place.
     ctes: Vec<Vec<String>>,
     depth: nesting::Depth,
+    /// Whether the query to be visited next is a relation whose columns the one around it knows.
+    is_relation_next: bool,
+    /// The same of each query around this place.
+    relations: Vec<bool>,
     /// Whether the expression to be visited next has its cast around it already.
     is_narrowed: bool,
 }
@@ -106,6 +110,8 @@ impl<'a> Rewriter<'a> {
             scopes: Vec::new(),
             ctes: Vec::new(),
             depth: nesting::Depth::default(),
+            is_relation_next: false,
+            relations: Vec::new(),
             is_narrowed: false,
         }
     }
@@ -237,6 +243,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         flow(self.depth.enter_query())?;
+        self.relations.push(std::mem::take(&mut self.is_relation_next));
         flow(nesting::balance_unions(&mut query.body))?;
         lateral::rewrite(self, query);
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
@@ -250,6 +257,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
         self.depth.leave_query();
+        self.relations.pop();
         self.ctes.pop();
         self.scopes.pop();
         ControlFlow::Continue(())
@@ -267,6 +275,8 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         relations::rewrite(self, factor);
+        self.is_relation_next = matches!(&*factor, TableFactor::Derived { subquery, .. }
+            if build::only_select(subquery).is_some_and(outputs::names_all));
         ControlFlow::Continue(())
     }
 

@@ -225,7 +225,11 @@ mod tests {
     #[test]
     fn subqueries_are_bounded() {
         let nested = |depth| {
-            format!("SELECT {}true{}", "EXISTS (SELECT a FROM t WHERE ".repeat(depth), ")".repeat(depth))
+            format!(
+                "SELECT {}true{}",
+                "EXISTS (SELECT a FROM t WHERE ".repeat(depth),
+                ")".repeat(depth)
+            )
         };
         assert!(check(&nested(SUBQUERIES_MAX)).is_ok());
         assert_eq!(check(&nested(SUBQUERIES_MAX + 1)), Err(SqlState::STATEMENT_TOO_COMPLEX));

@@ -1,8 +1,8 @@
 //! FROM lists: catalog relations without their schema, and functions as relations.
 
 use sqlparser::ast::{
-    DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, SelectItem,
-    TableAlias, TableAliasColumnDef, TableFactor,
+    DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query,
+    SelectItem, TableAlias, TableAliasColumnDef, TableFactor,
 };
 
 use crate::query::postgres::catalog;

@@ -162,7 +162,8 @@ fn fraction_part(picture: &Picture, fraction: &str, is_overflow: bool) -> String
         false => fraction.to_owned(),
     };
     if !picture.is_filled {
-        let kept = picture.fraction.iter().rposition(|it| *it == Place::Zero).map_or(0, |it| it + 1);
+        let kept =
+            picture.fraction.iter().rposition(|it| *it == Place::Zero).map_or(0, |it| it + 1);
         while text.len() > kept && text.ends_with('0') {
             text.pop();
         }

@@ -15,8 +15,7 @@ use crate::query::postgres::rewrite::{Rewriter, build};
 /// Rewrites the lateral subqueries of a SELECT.
 pub fn rewrite(rewriter: &Rewriter<'_>, select: &mut Select) {
     let around = rewriter.inside(select);
-    let has_wildcard =
-        select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
+    let has_wildcard = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
     let mut conditions = Vec::new();
     for table in &mut select.from {
         conditions.extend(number_rows(&around, &mut table.relation, has_wildcard));
@@ -92,7 +91,8 @@ fn number_rows(
         .projection
         .push(SelectItem::ExprWithAlias { expr: row_number(partition, order), alias: row.clone() });
     let column = |name: Ident| Expr::CompoundIdentifier(vec![alias.clone(), name]);
-    let compare = |left, op, right| Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) };
+    let compare =
+        |left, op, right| Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) };
     let end = build::number(offset.saturating_add(limit));
     let mut condition = compare(column(row.clone()), BinaryOperator::LtEq, end);
     if offset > 0 {
