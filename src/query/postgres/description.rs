@@ -153,6 +153,9 @@ pub trait Source: Send + Sync + Debug {
     /// # Errors
     /// What SET says.
     fn set(&self, name: &str, value: Option<&str>, is_local: bool) -> Result<String>;
+
+    /// Cancels the statement of a session, or ends the session; false if there is none of that number.
+    fn signal(&self, process_id: i32, ends: bool) -> bool;
 }
 
 /// The least number of a relation of the caller; PostgreSQL keeps the ones below for itself.

@@ -29,6 +29,10 @@ impl Source for Fixed {
     fn set(&self, _: &str, value: Option<&str>, _: bool) -> crate::error::Result<String> {
         Ok(value.unwrap_or_default().to_owned())
     }
+
+    fn signal(&self, _: i32, _: bool) -> bool {
+        false
+    }
 }
 
 pub(super) fn source() -> Arc<dyn Source> {

@@ -358,4 +358,8 @@ impl Source for GivenColumns {
     fn set(&self, _: &str, _: Option<&str>, _: bool) -> Result<String> {
         Err(Error::unsupported("a computed column cannot change settings"))
     }
+
+    fn signal(&self, _: i32, _: bool) -> bool {
+        false
+    }
 }

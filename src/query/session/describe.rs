@@ -90,6 +90,13 @@ impl Source for Describer {
         let set = Set { name, value: value.map(str::to_owned), local: is_local };
         set_config(&session, &set)
     }
+
+    fn signal(&self, process_id: i32, ends: bool) -> bool {
+        self.session.upgrade().is_some_and(|session| match ends {
+            true => session.server.terminate_session(process_id),
+            false => session.server.cancel_session(process_id),
+        })
+    }
 }
 
 /// The functions that PostgreSQL does not have: the product's own, and the strategies as aggregates.
