@@ -232,7 +232,7 @@ public final class Checks {
         });
         must("getMaxConnections, keywords, functions", it -> {
             Suite.equal(it.getMetaData().getMaxConnections() > 0, true);
-            Suite.has(it.getMetaData().getSQLKeywords(), "limit");
+            Suite.has(it.getMetaData().getSQLKeywords(), "ilike");
             Suite.equal(it.getMetaData().getUserName(), System.getenv("PGUSER"));
             Suite.equal(it.getMetaData().getMaxColumnNameLength(), 63);
         });
