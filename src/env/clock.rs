@@ -43,6 +43,11 @@ impl Clock for ManualClock {
     }
 }
 
+/// Waits without holding a thread; the wait ends early when its future is dropped.
+pub async fn sleep(duration: std::time::Duration) {
+    tokio::time::sleep(duration).await;
+}
+
 /// A stopwatch, for logs and reports.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);

@@ -6,8 +6,9 @@ use std::thread;
 use crate::error::{Error, Result};
 
 /// Bytes of stack of a thread that plans or runs queries: recursion in parsers and planners is bounded
-/// by count, and the count must fit.
-pub const STACK_BYTES: usize = 32 * 1024 * 1024;
+/// by count, and the count must fit, with room for frames that grow in builds without optimisation. Only
+/// what is used of a stack takes memory.
+pub const STACK_BYTES: usize = 128 * 1024 * 1024;
 
 /// How many threads bulk work may use: as many as there are cores.
 pub fn parallelism() -> usize {

@@ -7,6 +7,7 @@
 //! by `wire` and the command line.
 
 pub mod aggregates;
+pub mod dialect;
 pub mod error;
 pub mod functions;
 pub mod postgres;

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::types::PgType;
-use crate::query::session::{Kept, Prepared};
+use crate::query::session::{Kept, Prepared, origin};
 use crate::wire::connection::Connection;
 use crate::wire::decode::parameter;
 use crate::wire::encode::Format;
@@ -97,7 +97,8 @@ pub(crate) fn fields(schema: &Schema, formats: &[Format]) -> Vec<FieldDescriptio
     let field = |(field, format): (&Arc<arrow::datatypes::Field>, &Format)| {
         let ty = PgType::of_field(field);
         let name = clean(field.name());
-        FieldDescription::new(name, 0, 0, ty.oid, ty.length(), ty.typmod, format.code())
+        let (table, column) = origin::of_field(field);
+        FieldDescription::new(name, table, column, ty.oid, ty.length(), ty.typmod, format.code())
     };
     schema.fields().iter().zip(formats).map(field).collect()
 }

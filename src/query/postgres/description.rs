@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::error::Result;
 use crate::query::postgres::catalog;
 use crate::query::postgres::types::PgType;
+use crate::query::tables::provider::SCHEMAS;
 
 /// Everything that catalog relations and functions can tell.
 #[derive(Clone, Debug, Default)]
@@ -148,6 +150,16 @@ pub struct SessionEntry {
 pub trait Source: Send + Sync + Debug {
     /// What exists now.
     fn describe(&self) -> Arc<Description>;
+
+    /// Changes a setting of the session, or resets it, until the transaction ends or for good; the value as
+    /// SHOW gives it.
+    ///
+    /// # Errors
+    /// What SET says.
+    fn set(&self, name: &str, value: Option<&str>, is_local: bool) -> Result<String>;
+
+    /// Cancels the statement of a session, or ends the session; false if there is none of that number.
+    fn signal(&self, process_id: i32, ends: bool) -> bool;
 }
 
 /// The least number of a relation of the caller; PostgreSQL keeps the ones below for itself.
@@ -352,7 +364,7 @@ impl Description {
         let setting = setting.map_or("public", |setting| &setting.value);
         let names = setting.split(',').map(|name| name.trim().trim_matches('"').to_owned());
         names
-            .map(|name| if name == "$user" { self.user.clone() } else { name })
+            .filter_map(|name| if name == "$user" { own_schema(&self.user) } else { Some(name) })
             .filter(|name| self.schemas.iter().any(|(schema, _)| schema == name))
             .collect()
     }
@@ -380,6 +392,12 @@ impl Description {
     pub fn setting(&self, name: &str) -> Option<Setting> {
         self.all_settings().into_iter().find(|setting| setting.name.eq_ignore_ascii_case(name))
     }
+}
+
+/// The schema that `"$user"` is on a search path. The schemas that everybody has are nobody's own, so that
+/// the user `selfsame` too finds its tables in `public`.
+pub fn own_schema(user: &str) -> Option<String> {
+    SCHEMAS.iter().all(|(name, _)| *name != user).then(|| user.to_owned())
 }
 
 #[cfg(test)]
@@ -424,6 +442,8 @@ mod tests {
         };
         check("\"$user\", public", &["ada", "public"]);
         check("nowhere, public", &["public"]);
+        assert_eq!(own_schema("ada"), Some("ada".to_owned()));
+        assert_eq!(own_schema("selfsame"), None);
         check("", &[]);
     }
 }

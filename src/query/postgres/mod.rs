@@ -19,6 +19,7 @@ mod description;
 mod functions;
 mod json;
 pub mod rewrite;
+pub mod rounding;
 mod shift;
 pub(crate) mod text;
 pub(crate) mod text_form;
@@ -36,6 +37,7 @@ pub use checked::checked;
 pub use description::{
     DATABASE_OID, Description, FunctionEntry, POSTGRESQL_VERSION, RELATION_OID_MAX,
     RELATION_OID_MIN, Relation, RelationColumn, RelationKind, SessionEntry, Setting, Source,
+    own_schema,
 };
 pub use rewrite::{Rewritten, rewrite};
 pub use shift::{Shift, shifted};
@@ -61,7 +63,9 @@ pub fn scalar_functions(source: Arc<dyn Source>) -> Vec<ScalarUDF> {
 
 /// PostgreSQL's aggregates that DataFusion lacks.
 pub fn aggregate_functions() -> Vec<AggregateUDF> {
-    json::aggregates()
+    let mut all = functions::aggregate_functions();
+    all.extend(json::aggregates());
+    all
 }
 
 /// PostgreSQL's table functions by name.

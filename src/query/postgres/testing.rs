@@ -8,9 +8,9 @@ use datafusion::catalog::{
 };
 use datafusion::execution::context::SessionContext;
 use datafusion::prelude::SessionConfig;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
+use crate::query::dialect::Postgres;
 use crate::query::postgres::description::{
     Description, FunctionEntry, Relation, RelationColumn, RelationKind, SessionEntry, Setting,
     Source,
@@ -24,6 +24,14 @@ pub(super) struct Fixed(Arc<Description>);
 impl Source for Fixed {
     fn describe(&self) -> Arc<Description> {
         Arc::clone(&self.0)
+    }
+
+    fn set(&self, _: &str, value: Option<&str>, _: bool) -> crate::error::Result<String> {
+        Ok(value.unwrap_or_default().to_owned())
+    }
+
+    fn signal(&self, _: i32, _: bool) -> bool {
+        false
     }
 }
 
@@ -167,6 +175,9 @@ pub(super) fn context() -> SessionContext {
     for function in super::scalar_functions(Arc::clone(&source)) {
         context.register_udf(function);
     }
+    for function in super::aggregate_functions() {
+        context.register_udaf(function);
+    }
     for (name, function) in super::table_functions(source) {
         context.register_udtf(&name, function);
     }
@@ -192,7 +203,7 @@ pub(super) async fn run(context: &SessionContext, sql: &str) -> String {
 }
 
 async fn try_run(context: &SessionContext, sql: &str) -> Result<String, String> {
-    let mut statements = Parser::new(&PostgreSqlDialect {})
+    let mut statements = Parser::new(&Postgres)
         .with_recursion_limit(500)
         .try_with_sql(sql)
         .and_then(|mut parser| parser.parse_statements())

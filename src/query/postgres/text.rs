@@ -217,7 +217,7 @@ fn put_offset(out: &mut BytesMut, seconds: i32) {
 ///
 /// Years are counted from March, so that the leap day is the last: 146,097 days make 400 years, and
 /// months of a year from March have 153 days in every five.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let from_march = days + 719_468;
     let era = from_march.div_euclid(146_097);
     let day_of_era = from_march.rem_euclid(146_097);

@@ -6,11 +6,11 @@
 //! `statements`, because clients send more forms of them than sqlparser knows.
 
 use sqlparser::ast::{Delete, Insert, Query, SetExpr, Statement, Update, UtilityOption};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
 use crate::error::{Error, Result, SqlState};
+use crate::query::dialect::Postgres;
 use crate::query::error::from_parser;
 use crate::query::session::settings::Variables;
 use crate::query::session::{ddl, depth, precedence};
@@ -239,7 +239,7 @@ pub(super) fn read(sql: &str) -> Result<Command> {
 
 /// Parses plain SQL; `None` if there is nothing in it.
 fn parse(sql: &str) -> Result<Option<Statement>> {
-    let parsed = Parser::new(&PostgreSqlDialect {})
+    let parsed = Parser::new(&Postgres)
         .with_recursion_limit(PARSER_RECURSION_MAX)
         .try_with_sql(sql)
         .and_then(|mut parser| parser.parse_statements())

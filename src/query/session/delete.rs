@@ -15,11 +15,11 @@ use sqlparser::ast::{
     Delete, Expr, FromTable, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr,
     TableFactor, TableWithJoins, Value,
 };
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use crate::error::{Error, Result, SqlState};
 use crate::model::names::RESERVED_TABLES;
+use crate::query::dialect::Postgres;
 use crate::query::error::{from_datafusion, from_parser, position};
 use crate::query::session::names::Target;
 use crate::query::session::plan::PlannedQuery;
@@ -138,7 +138,7 @@ fn folded(ident: &Ident) -> String {
 /// The query for the fragment ids of the rows for which the condition holds.
 fn query(relation: TableFactor, selection: Option<Expr>) -> Result<Query> {
     let frame = "SELECT 1";
-    let mut query = Parser::new(&PostgreSqlDialect {})
+    let mut query = Parser::new(&Postgres)
         .try_with_sql(frame)
         .and_then(|mut parser| parser.parse_query())
         .map_err(|error| from_parser(&error, frame))?;

@@ -19,7 +19,6 @@ use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Volatilit
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use futures::FutureExt;
 use sqlparser::ast::{Expr as SqlExpr, Ident, SelectItem, SetExpr, Statement, visit_expressions};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
@@ -28,6 +27,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::model::dataset::{Dataset, Role};
 use crate::model::definition::Definition;
 use crate::model::names::quote_name;
+use crate::query::dialect::Postgres;
 use crate::query::error::{external, from_arrow, from_datafusion, from_parser, position};
 use crate::query::postgres::rewrite::{folded, function_name};
 use crate::query::postgres::{
@@ -123,7 +123,7 @@ fn read(text: &str) -> Result<SqlExpr> {
     }
     depth::check(text)?;
     let convert = |error| from_parser(&error, text);
-    let mut parser = Parser::new(&PostgreSqlDialect {})
+    let mut parser = Parser::new(&Postgres)
         .with_recursion_limit(4 * depth::DEPTH_MAX)
         .try_with_sql(text)
         .map_err(convert)?;
@@ -194,7 +194,7 @@ fn refuse_call(name: &str, over: bool, state: &SessionState) -> Option<Error> {
 /// `SELECT expression FROM given AS dataset`.
 fn select(expression: SqlExpr, dataset: &str) -> Result<Statement> {
     let frame = format!("SELECT NULL FROM {TABLE} AS {}", quote_name(dataset));
-    let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &frame);
+    let parsed = Parser::parse_sql(&Postgres, &frame);
     let mut statement =
         parsed.ok().and_then(|mut all| all.pop()).ok_or_else(|| Error::internal("no frame"))?;
     if let Statement::Query(query) = &mut statement
@@ -355,5 +355,13 @@ impl GivenColumns {
 impl Source for GivenColumns {
     fn describe(&self) -> Arc<Description> {
         Arc::clone(&self.0)
+    }
+
+    fn set(&self, _: &str, _: Option<&str>, _: bool) -> Result<String> {
+        Err(Error::unsupported("a computed column cannot change settings"))
+    }
+
+    fn signal(&self, _: i32, _: bool) -> bool {
+        false
     }
 }

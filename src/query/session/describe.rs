@@ -12,6 +12,7 @@ use datafusion::logical_expr::AggregateUDF;
 use futures::FutureExt;
 use parking_lot::Mutex;
 
+use crate::error::{Error, Result};
 use crate::model::relation::{RelationBody, TEMPORARY_SCHEMA};
 use crate::query::aggregates;
 use crate::query::functions;
@@ -20,10 +21,12 @@ use crate::query::postgres::{
     Description, FunctionEntry, RELATION_OID_MAX, RELATION_OID_MIN, Relation, RelationColumn,
     RelationKind, SessionEntry, Setting, Source,
 };
+use crate::query::session::command::Set;
+use crate::query::session::execute::set_config;
 use crate::query::session::settings::{Kind, Known};
 use crate::query::session::views::plan as plan_of;
 use crate::query::session::{Inner, SessionInfo};
-use crate::query::tables::provider::{COMMENT, GENERATED, KEY, SCHEMAS};
+use crate::query::tables::provider::{COMMENT, GENERATED, KEY, Provider, SCHEMAS};
 use crate::query::tables::scratch::field_of;
 use crate::query::tables::{Directory, SessionRow};
 use crate::query::views;
@@ -90,6 +93,21 @@ impl Source for Describer {
             settings: settings_of(&session),
             functions: functions(),
             sessions: session.server.sessions().into_iter().map(entry_of).collect(),
+        })
+    }
+
+    fn set(&self, name: &str, value: Option<&str>, is_local: bool) -> Result<String> {
+        let gone = || Error::internal("the session of a running statement is gone");
+        let session = self.session.upgrade().ok_or_else(gone)?;
+        let name = name.to_owned();
+        let set = Set { name, value: value.map(str::to_owned), local: is_local };
+        set_config(&session, &set)
+    }
+
+    fn signal(&self, process_id: i32, ends: bool) -> bool {
+        self.session.upgrade().is_some_and(|session| match ends {
+            true => session.server.terminate_session(process_id),
+            false => session.server.cancel_session(process_id),
         })
     }
 }
@@ -191,7 +209,7 @@ fn relations_of(tables: &dyn CatalogProvider) -> Vec<Relation> {
         names.sort();
         for name in names {
             // The engine's tables are there at once; one that is not cannot be described.
-            let table = schema.table(&name).now_or_never().and_then(Result::ok).flatten();
+            let table = schema.table(&name).now_or_never().and_then(|found| found.ok()).flatten();
             if let Some(table) = table {
                 let oid = number(&schema_name, &name, &relations);
                 relations.push(relation_of(oid, &schema_name, name, table.as_ref()));
@@ -210,14 +228,18 @@ fn relation_of(oid: u32, schema_name: &str, name: String, table: &dyn TableProvi
         comment: field.metadata().get(COMMENT).cloned(),
         generated: field.metadata().get(GENERATED).cloned(),
     });
-    let key = schema.metadata().get(KEY).map_or("", String::as_str);
+    let fact = |key| {
+        let provider = (table as &dyn std::any::Any).downcast_ref::<Provider>()?;
+        provider.facts().get(key).cloned()
+    };
+    let key = fact(KEY).unwrap_or_default();
     let rows = table.statistics().and_then(|found| found.num_rows.get_value().copied());
     Relation {
         oid,
         schema: schema_name.to_owned(),
         name,
         kind: RelationKind::Table,
-        comment: schema.metadata().get(COMMENT).cloned(),
+        comment: fact(COMMENT),
         columns: columns.collect(),
         row_estimate: rows.map(|rows| rows as u64),
         primary_key: key.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),

@@ -18,8 +18,8 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, backup, block, copy, cursor, ddl, decide, delete, derive, explain,
-    explain_profile, insert, policy_query, scratch, show,
+    Inner, Kept, Notice, Outcome, backup, block, copy, cursor, ddl, decide, delete, derive,
+    explain, explain_profile, insert, policy_query, scratch, show,
 };
 use crate::query::statements::Parsed;
 
@@ -313,6 +313,20 @@ fn change_setting(session: &Arc<Inner>, set: &Set) -> Result<()> {
         return Err(error);
     }
     Ok(())
+}
+
+/// What `set_config` does. Outside a block, a local change would end with the statement that makes it.
+///
+/// # Errors
+/// What SET says.
+pub(super) fn set_config(session: &Arc<Inner>, set: &Set) -> Result<String> {
+    if set.local && session.transaction.lock().status == TransactionStatus::Idle {
+        let mut tried = session.variables.lock().clone();
+        tried.set(&set.name, set.value.as_deref(), false)?;
+        return tried.get(&set.name);
+    }
+    change_setting(session, set)?;
+    session.setting(&set.name)
 }
 
 fn reset(session: &Arc<Inner>, name: Option<&str>) -> Result<()> {

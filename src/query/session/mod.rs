@@ -31,6 +31,7 @@ mod meaning;
 pub mod moment;
 mod names;
 mod notify_function;
+pub mod origin;
 mod parameters;
 mod plan;
 mod point;

@@ -139,11 +139,6 @@ async fn in_schema(
     if let Some(found) = table_of(state, catalog, schema, table).await? {
         return Ok(found);
     }
-    let known = state.catalog_list().catalog(catalog).and_then(|names| names.schema(schema));
-    if known.is_none() {
-        let message = format!("schema \"{schema}\" does not exist");
-        return Err(Error::new(SqlState::INVALID_SCHEMA_NAME, message));
-    }
     Err(no_relation(&format!("{schema}.{table}")))
 }
 

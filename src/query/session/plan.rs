@@ -24,6 +24,7 @@ use crate::query::postgres::{Source, rewrite};
 use crate::query::session::depth::HEIGHT_MAX;
 use crate::query::session::meaning;
 use crate::query::session::names::{Names, Target};
+use crate::query::session::origin;
 use crate::query::session::parameters::{Mentioned, fields, known, settle};
 use crate::query::session::point::PointPlan;
 
@@ -117,13 +118,17 @@ impl Planner<'_> {
         check_height(&plan, HEIGHT_MAX)?;
         let momentary = calls_momentary(&plan).map_err(convert)?;
         let config = self.state.config_options();
-        let analysed =
-            self.state.analyzer().execute_and_check(plan, config, |_, _| {}).map_err(convert)?;
+        let analysed = self
+            .state
+            .analyzer()
+            .execute_and_check(plan.clone(), config, |_, _| {})
+            .map_err(convert)?;
         let analysed = match self.zone {
             Some(zone) => meaning::apply(analysed, zone).map_err(convert)?,
             None => analysed,
         };
         let schema = output_schema(&analysed, names);
+        let schema = origin::noted(&schema, &plan, &self.source.describe());
         let optimised = OnceLock::new();
         let point = OnceLock::new();
         let named = BTreeMap::new();

@@ -108,6 +108,7 @@ async fn plan_view(
         return Err(Error::internal("a view is a query"));
     };
     let planner = Planner {
+        zone: None,
         state: &session.planning.state,
         search_path: &query.search_path,
         source: session.planning.source.as_ref(),

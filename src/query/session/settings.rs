@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::engine::Past;
 use crate::error::{Error, Result, SqlState};
 use crate::model::server_setting::GRAPH_IDENTITIES_MAX;
+use crate::query::postgres::own_schema;
 use crate::query::session::moment;
 use crate::query::session::zone::Zone;
 
@@ -370,7 +371,10 @@ impl Variables {
         let names = path.split(',').map(|name| name.trim().trim_matches('"'));
         names
             .filter(|name| !name.is_empty())
-            .map(|name| if name == "$user" { self.user.clone() } else { name.to_owned() })
+            .filter_map(|name| match name {
+                "$user" => own_schema(&self.user),
+                name => Some(name.to_owned()),
+            })
             .collect()
     }
 }

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::query::aggregates;
 use crate::query::error::from_datafusion;
 use crate::query::functions;
+use crate::query::postgres::rounding::RoundCasts;
 use crate::query::postgres::{
     Source, aggregate_functions, information_schema, pg_catalog, scalar_functions, table_functions,
 };
@@ -73,6 +74,7 @@ impl Planning {
             .with_runtime_env(Arc::clone(&server.environment))
             .with_catalog_list(Arc::new(catalogs))
             .with_analyzer_rule(ties)
+            .with_analyzer_rule(Arc::new(RoundCasts))
             .with_query_planner(Arc::new(functions::execution::Planner))
             .with_relation_planners(vec![Arc::new(relations)]);
         let mut builder = with_functions(builder, &source);

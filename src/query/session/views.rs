@@ -8,10 +8,10 @@ use std::pin::Pin;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::planner::SqlToRel;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use crate::error::{Error, Result};
+use crate::query::dialect::Postgres;
 use crate::query::error::{from_datafusion, from_parser};
 use crate::query::session::names::Names;
 use crate::query::session::plan::options;
@@ -27,8 +27,8 @@ pub(super) type Planned<'a> = Pin<Box<dyn Future<Output = Result<LogicalPlan>> +
 pub(super) fn plan<'a>(state: &'a SessionState, view: &'static View) -> Planned<'a> {
     Box::pin(async move {
         let sql = view.query();
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql)
-            .map_err(|error| from_parser(&error, sql))?;
+        let mut statements =
+            Parser::parse_sql(&Postgres, sql).map_err(|error| from_parser(&error, sql))?;
         let statement = match (statements.pop(), statements.is_empty()) {
             (Some(statement), true) => statement,
             _ => return Err(Error::internal("a view is one query")),

@@ -1,5 +1,6 @@
 //! How DataFusion reaches the virtual tables: one catalog, its schemas, and a provider for each table.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -144,6 +145,7 @@ pub struct Provider {
     name: String,
     table: Arc<dyn VirtualTable>,
     schema: SchemaRef,
+    facts: HashMap<String, String>,
     lookups: Vec<lookup::LookupColumn>,
 }
 
@@ -168,15 +170,20 @@ impl Provider {
     ) -> Result<Self> {
         let snapshot = binding.snapshot();
         let schema = table.bound_schema(binding, &snapshot).map_err(external)?;
-        let described =
+        // Not in the schema itself: plans mix those of several tables, and want them to be alike.
+        let facts =
             [(COMMENT.to_owned(), table.comment()), (KEY.to_owned(), table.key().join(","))];
-        let schema = Arc::new(schema.as_ref().clone().with_metadata(described.into()));
         let name = match schema_name {
             "public" => name.to_owned(),
             _ => format!("{schema_name}.{name}"),
         };
         let lookups = table.lookups(binding, &snapshot);
-        Ok(Self { binding: Arc::clone(binding), name, table, schema, lookups })
+        Ok(Self { binding: Arc::clone(binding), name, table, schema, facts: facts.into(), lookups })
+    }
+
+    /// What is known of the table as a whole, under [`COMMENT`] and [`KEY`].
+    pub fn facts(&self) -> &HashMap<String, String> {
+        &self.facts
     }
 }
 

@@ -134,7 +134,7 @@ pub fn field_of(name: &str, ty: PgType) -> Field {
 fn is_sent_as_text(ty: PgType) -> bool {
     matches!(
         ty.name(),
-        "text" | "name" | "varchar" | "bpchar" | "char" | "pg_node_tree" | "aclitem"
+        "text" | "name" | "varchar" | "bpchar" | "char" | "json" | "pg_node_tree" | "aclitem"
     )
 }
 

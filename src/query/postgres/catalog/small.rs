@@ -1,9 +1,11 @@
 //! Catalog relations of a handful of rows each: databases, roles, schemas, languages and the like.
 
+use crate::env::clock::{Clock, RealClock};
 use crate::query::postgres::catalog::{Filler, Rows, Value};
 use crate::query::postgres::description::{
     BTREE_OID, DATABASE_OID, Description, HEAP_OID, OWNER_OID, PG_CATALOG_OID, class,
 };
+use crate::query::session::zone::Zone;
 
 const fn filler(name: &'static str, fill: fn(&Description, &mut Rows)) -> Filler {
     Filler { schema: "pg_catalog", name, fill }
@@ -193,14 +195,55 @@ fn fill_tablespaces(_: &Description, rows: &mut Rows) {
     }
 }
 
-/// Only the zone whose rules need no table.
+/// The zones that SET TIME ZONE knows, as they are now. An offset stands for its abbreviation, as it does in
+/// zones that have none.
 fn fill_time_zones(_: &Description, rows: &mut Rows) {
-    for name in ["UTC", "Etc/UTC"] {
+    let now = RealClock.now_micros();
+    for zone in chrono_tz::TZ_VARIANTS {
+        let Ok(known) = Zone::parse(zone.name()) else { continue };
+        let offset = known.offset_seconds(now);
+        let least =
+            (0..4).map(|quarter| known.offset_seconds(now - quarter * QUARTER_MICROS)).min();
         rows.add([
-            ("name", name.into()),
-            ("abbrev", "UTC".into()),
-            ("utc_offset", "00:00:00".into()),
-            ("is_dst", false.into()),
+            ("name", zone.name().into()),
+            ("abbrev", offset_text(offset).into()),
+            ("utc_offset", offset_interval(offset).into()),
+            ("is_dst", least.is_some_and(|least| offset > least).into()),
         ]);
+    }
+}
+
+/// A quarter of a year, in which clocks change at most once.
+const QUARTER_MICROS: i64 = 91 * 86_400 * 1_000_000;
+
+fn offset_text(seconds: i32) -> String {
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let (hours, minutes) = (seconds.abs() / 3600, seconds.abs() / 60 % 60);
+    match (hours, minutes) {
+        (0, 0) => "UTC".to_owned(),
+        (hours, 0) => format!("{sign}{hours:02}"),
+        (hours, minutes) => format!("{sign}{hours:02}{minutes:02}"),
+    }
+}
+
+fn offset_interval(seconds: i32) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.abs();
+    format!("{sign}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_written_as_in_postgresql() {
+        let check = |seconds: i32, text: &str, interval: &str| {
+            assert_eq!(offset_text(seconds), text);
+            assert_eq!(offset_interval(seconds), interval);
+        };
+        check(0, "UTC", "00:00:00");
+        check(3600, "+01", "01:00:00");
+        check(-12_600, "-0330", "-03:30:00");
     }
 }

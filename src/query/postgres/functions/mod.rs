@@ -24,18 +24,23 @@ use crate::query::postgres::catalog::{self, Value};
 use crate::query::postgres::description::{Description, Source};
 use crate::query::postgres::types::{self, PgType};
 
+mod aggregates;
 mod arrays;
 mod comments;
 mod definitions;
+mod intervals;
 mod lists;
 pub mod names;
 mod privileges;
 mod session;
 mod sizes;
+mod sleep;
 mod tables;
 mod text;
+mod to_char;
 mod visibility;
 
+pub use aggregates::aggregate_functions;
 pub use tables::table_functions;
 
 /// What an argument is, which says how it is coerced.
@@ -71,6 +76,7 @@ impl Kind {
 /// One row of arguments.
 struct Call<'a> {
     description: &'a Description,
+    source: &'a dyn Source,
     arguments: &'a [Value],
     fields: &'a [FieldRef],
 }
@@ -114,8 +120,8 @@ struct Function {
     result: &'static str,
     /// Whether any null argument makes the result null.
     is_strict: bool,
-    /// Whether the answer depends on the arguments alone.
-    is_pure: bool,
+    /// Whether the answer depends on the arguments alone, or a call changes something.
+    volatility: Volatility,
     run: fn(&Call<'_>) -> Result<Value>,
 }
 
@@ -126,7 +132,7 @@ impl Function {
         result: &'static str,
         run: fn(&Call<'_>) -> Result<Value>,
     ) -> Self {
-        Self { name, arguments, result, is_strict: true, is_pure: false, run }
+        Self { name, arguments, result, is_strict: true, volatility: Volatility::Stable, run }
     }
 
     const fn takes_nulls(mut self) -> Self {
@@ -135,7 +141,12 @@ impl Function {
     }
 
     const fn pure(mut self) -> Self {
-        self.is_pure = true;
+        self.volatility = Volatility::Immutable;
+        self
+    }
+
+    const fn acts(mut self) -> Self {
+        self.volatility = Volatility::Volatile;
         self
     }
 
@@ -162,11 +173,15 @@ const ALL: &[&[Function]] = &[
 /// All scalar functions, over one session's source.
 pub fn scalar_functions(source: &Arc<dyn Source>) -> Vec<ScalarUDF> {
     let listed = ALL.iter().copied().flatten().map(|function| {
-        let volatility = if function.is_pure { Volatility::Immutable } else { Volatility::Stable };
-        let (source, signature) = (Arc::clone(source), Signature::user_defined(volatility));
+        let (source, signature) =
+            (Arc::clone(source), Signature::user_defined(function.volatility));
         ScalarUDF::from(CatalogFunction { function, source, signature })
     });
-    listed.chain(lists::scalar_functions()).collect()
+    listed
+        .chain(lists::scalar_functions())
+        .chain(intervals::scalar_functions())
+        .chain([sleep::scalar_function(), to_char::scalar_function(source)])
+        .collect()
 }
 
 /// Whether there is a scalar function of that name here.
@@ -262,6 +277,7 @@ impl ScalarUDFImpl for CatalogFunction {
                 }
                 (self.function.run)(&Call {
                     description: &description,
+                    source: self.source.as_ref(),
                     arguments: &arguments,
                     fields: &args.arg_fields,
                 })

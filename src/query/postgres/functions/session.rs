@@ -6,6 +6,8 @@ use crate::query::postgres::description::POSTGRESQL_VERSION;
 use crate::query::postgres::functions::{Bool, Call, Function, Int, Text};
 
 const NONE: &[&[super::Kind]] = &[&[]];
+/// The number of a session, and how long to wait for its end, which takes no time.
+const PROCESS: &[&[super::Kind]] = &[&[Int], &[Int, Int]];
 
 pub(super) const ALL: &[Function] = &[
     Function::new("version", NONE, "text", version),
@@ -18,8 +20,13 @@ pub(super) const ALL: &[Function] = &[
     Function::new("session_user", NONE, "name", current_user),
     Function::new("user", NONE, "name", current_user),
     Function::new("current_setting", &[&[Text], &[Text, Bool]], "text", current_setting),
+    Function::new("set_config", &[&[Text, Text, Bool]], "text", set_config).takes_nulls().acts(),
     Function::new("pg_backend_pid", NONE, "int4", |it| Ok(it.description.backend_pid.into())),
     Function::new("pg_is_in_recovery", NONE, "bool", |_| Ok(false.into())),
+    Function::new("pg_cancel_backend", PROCESS, "bool", |it| Ok(signal(it, false))).acts(),
+    Function::new("pg_terminate_backend", PROCESS, "bool", |it| Ok(signal(it, true))).acts(),
+    Function::new("pg_is_wal_replay_paused", NONE, "bool", not_in_recovery),
+    Function::new("pg_blocking_pids", &[&[Int]], "_int4", |_| Ok(Vec::<i32>::new().into())),
     Function::new("pg_postmaster_start_time", NONE, "timestamptz", started_at),
     Function::new("pg_conf_load_time", NONE, "timestamptz", started_at),
     Function::new("txid_current", NONE, "int8", |_| Ok(1_i64.into())),
@@ -71,6 +78,24 @@ fn current_setting(call: &Call<'_>) -> Result<Value> {
             Err(Error::new(SqlState::UNDEFINED_OBJECT, message))
         }
     }
+}
+
+/// A null value resets the setting.
+fn set_config(call: &Call<'_>) -> Result<Value> {
+    let Some(name) = call.argument(0).as_text() else {
+        return Err(Error::new(SqlState("22004"), "SET requires parameter name"));
+    };
+    call.source.set(name, call.argument(1).as_text(), call.is_true(2)).map(Value::from)
+}
+
+fn signal(call: &Call<'_>, ends: bool) -> Value {
+    let number = i32::try_from(call.int(0));
+    number.is_ok_and(|number| call.source.signal(number, ends)).into()
+}
+
+fn not_in_recovery(_: &Call<'_>) -> Result<Value> {
+    Err(Error::new(SqlState("55000"), "recovery is not in progress")
+        .hint("Recovery control functions can only be executed during recovery."))
 }
 
 fn started_at(call: &Call<'_>) -> Result<Value> {

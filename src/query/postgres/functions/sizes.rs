@@ -1,19 +1,22 @@
-//! Sizes. How many bytes a virtual table takes is not known, so those are null.
+//! Sizes. A virtual table has none of its own: it is said to have what its rows would take in PostgreSQL, by
+//! their number and the widths of its columns.
 
 use crate::error::Result;
 use crate::query::postgres::catalog::Value;
+use crate::query::postgres::description::Relation;
 use crate::query::postgres::functions::{Any, Call, Function, Object, Text};
+use crate::query::postgres::types::PgType;
 
 const ONE: &[&[super::Kind]] = &[&[Object]];
 
 pub(super) const ALL: &[Function] = &[
     Function::new("pg_size_pretty", &[&[Any]], "text", pretty).pure(),
-    Function::new("pg_database_size", ONE, "int8", unknown),
-    Function::new("pg_indexes_size", ONE, "int8", unknown),
-    Function::new("pg_relation_size", &[&[Object], &[Object, Text]], "int8", unknown),
-    Function::new("pg_table_size", ONE, "int8", unknown),
-    Function::new("pg_tablespace_size", ONE, "int8", unknown),
-    Function::new("pg_total_relation_size", ONE, "int8", unknown),
+    Function::new("pg_database_size", ONE, "int8", |it| Ok(all_sizes(it).into())),
+    Function::new("pg_indexes_size", ONE, "int8", |_| Ok(0_i64.into())),
+    Function::new("pg_relation_size", &[&[Object], &[Object, Text]], "int8", relation_size),
+    Function::new("pg_table_size", ONE, "int8", relation_size),
+    Function::new("pg_tablespace_size", ONE, "int8", |it| Ok(all_sizes(it).into())),
+    Function::new("pg_total_relation_size", ONE, "int8", relation_size),
 ];
 
 /// Units of `pg_size_pretty` after bytes.
@@ -22,8 +25,33 @@ const UNITS: &[&str] = &["kB", "MB", "GB", "TB", "PB"];
 /// A unit is used up to this many of it (`10 * 1024`).
 const UNIT_MAX: i64 = 10_240;
 
-fn unknown(_: &Call<'_>) -> Result<Value> {
-    Ok(Value::Null)
+/// Bytes of a row besides its columns.
+const ROW_BYTES: i64 = 24;
+
+/// Bytes that a column of varying length is taken to have.
+const VARYING_BYTES: i64 = 32;
+
+/// Null for what is no relation; 0 for views, indexes and the catalog.
+fn relation_size(call: &Call<'_>) -> Result<Value> {
+    let oid = call.relation_oid(0)?;
+    if let Some(relation) = call.description.relation(oid) {
+        return Ok(size(relation).into());
+    }
+    Ok(call.description.class_name(oid).map(|_| 0_i64).into())
+}
+
+fn all_sizes(call: &Call<'_>) -> i64 {
+    call.description.relations.iter().map(size).sum()
+}
+
+fn size(relation: &Relation) -> i64 {
+    let rows = relation.row_estimate.and_then(|rows| i64::try_from(rows).ok()).unwrap_or(0);
+    let width = |ty: PgType| match ty.entry().map_or(-1, |entry| entry.length) {
+        length if length > 0 => i64::from(length),
+        _ => VARYING_BYTES,
+    };
+    let columns: i64 = relation.columns.iter().map(|column| width(column.ty)).sum();
+    rows * (ROW_BYTES + columns)
 }
 
 fn pretty(call: &Call<'_>) -> Result<Value> {

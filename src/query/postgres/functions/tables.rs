@@ -105,6 +105,33 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
+/// Words that clients must quote unless they name a function or a type; `T` there.
+const OF_FUNCTIONS: &[&str] = &[
+    "authorization",
+    "binary",
+    "collation",
+    "concurrently",
+    "cross",
+    "current_schema",
+    "freeze",
+    "full",
+    "ilike",
+    "inner",
+    "is",
+    "isnull",
+    "join",
+    "left",
+    "like",
+    "natural",
+    "notnull",
+    "outer",
+    "overlaps",
+    "right",
+    "similar",
+    "tablesample",
+    "verbose",
+];
+
 /// The words of our own statements, which need no quotes.
 const UNRESERVED: &[&str] = &[
     "attribute",
@@ -162,8 +189,10 @@ struct Keywords;
 impl TableFunctionImpl for Keywords {
     fn call_with_args(&self, _: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
         let reserved = RESERVED.iter().map(|word| (*word, "R", "reserved"));
+        let described = "reserved (can be function or type)";
+        let of_functions = OF_FUNCTIONS.iter().map(|word| (*word, "T", described));
         let unreserved = UNRESERVED.iter().map(|word| (*word, "U", "unreserved"));
-        let mut words: Vec<_> = reserved.chain(unreserved).collect();
+        let mut words: Vec<_> = reserved.chain(of_functions).chain(unreserved).collect();
         words.sort_unstable();
         let column = |at: fn(&(&'static str, &'static str, &'static str)) -> &'static str| {
             Arc::new(words.iter().map(|word| Some(at(word))).collect::<StringArray>()) as _

@@ -3,12 +3,14 @@
 use crate::error::{Error, Result, SqlState};
 use crate::model::names::{quote_literal, quote_name};
 use crate::query::postgres::catalog::Value;
-use crate::query::postgres::functions::{Any, Call, Function, Text, VARIADIC};
+use crate::query::postgres::functions::{Any, Bool, Call, Function, Int, Text, VARIADIC, names};
 
 pub(super) const ALL: &[Function] = &[
     Function::new("quote_ident", &[&[Text]], "text", |it| Ok(quote_name(it.text(0)).into())).pure(),
     Function::new("quote_literal", &[&[Any]], "text", literal).pure(),
     Function::new("quote_nullable", &[&[Any]], "text", nullable).takes_nulls().pure(),
+    Function::new("parse_ident", &[&[Text], &[Text, Bool]], "_text", parse_ident).pure(),
+    Function::new("width_bucket", &[&[Any, Any, Any, Int]], "int4", width_bucket).pure(),
     Function::new("format", VARIADIC, "text", format_text).takes_nulls().pure(),
     Function::new("like_escape", &[&[Text, Text]], "text", like_escape).pure(),
     Function::new("json_build_object", VARIADIC, "json", json_object).takes_nulls().pure(),
@@ -89,6 +91,38 @@ fn bad_format(message: &str) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
 }
 
+/// The parts of a qualified name, folded as in statements.
+fn parse_ident(call: &Call<'_>) -> Result<Value> {
+    let text = call.text(0);
+    let parts = names::split_name(text);
+    if parts.iter().any(String::is_empty) || text.matches('"').count() % 2 == 1 {
+        let message = format!("string is not a valid identifier: \"{text}\"");
+        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
+    }
+    Ok(parts.into())
+}
+
+/// In which of so many equal parts of a range a number is; 0 is below it, one more than all above it.
+fn width_bucket(call: &Call<'_>) -> Result<Value> {
+    let number = |at| match call.argument(at) {
+        Value::Float(value) => *value,
+        Value::Int(value) => *value as f64,
+        other => text_of(other).and_then(|text| text.parse().ok()).unwrap_or(f64::NAN),
+    };
+    let (operand, low, high, count) = (number(0), number(1), number(2), call.int(3));
+    if count <= 0 || low == high {
+        let what = if count <= 0 {
+            "count must be greater than zero"
+        } else {
+            "lower bound cannot equal upper bound"
+        };
+        return Err(Error::new(SqlState("2201G"), what));
+    }
+    let share = (operand - low) / (high - low);
+    let bucket = (share * count as f64).floor() as i64 + 1;
+    Ok(i32::try_from(bucket.clamp(0, count + 1)).unwrap_or(i32::MAX).into())
+}
+
 /// A pattern whose escape character is a backslash.
 fn like_escape(call: &Call<'_>) -> Result<Value> {
     let mut escapes = call.text(1).chars();
@@ -145,11 +179,18 @@ fn json_text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::query::postgres::description::Description;
+    use crate::query::postgres::testing;
 
     fn check(pattern: &str, arguments: &[Value], expected: &str) {
         let arguments = [&[Value::from(pattern)], arguments].concat();
         let description = Description::default();
-        let call = Call { description: &description, arguments: &arguments, fields: &[] };
+        let source = testing::source();
+        let call = Call {
+            description: &description,
+            source: source.as_ref(),
+            arguments: &arguments,
+            fields: &[],
+        };
         let result = format_text(&call).map_or_else(
             |error| error.to_string(),
             |value| text_of(&value).unwrap_or_else(|| "null".to_owned()),

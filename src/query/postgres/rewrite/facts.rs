@@ -3,7 +3,7 @@
 //! Clients ask for foreign keys, domains, composite types and column defaults, mostly by subqueries that
 //! are hard to plan. There are none, and saying so here is cheaper and safer than planning them.
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, Expr, FunctionArguments, SelectItem, SetExpr, UnaryOperator};
 
 use crate::query::postgres::rewrite::{Rewriter, build};
 
@@ -29,6 +29,26 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
         return true;
     }
     conditions.len() < count
+}
+
+/// `'name' = ANY (ARRAY(... SELECT rolname FROM ...))` of a name that no role has. Clients ask so whether they
+/// may signal others, by a recursion over memberships. True if it was one.
+pub fn no_such_role(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
+    let Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } = expr else {
+        return false;
+    };
+    let Expr::Function(array) = build::bare(right) else { return false };
+    let FunctionArguments::Subquery(query) = &array.args else { return false };
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    let names_roles = matches!(select.projection.as_slice(),
+        [SelectItem::UnnamedExpr(Expr::Identifier(name))] if build::folded(name) == "rolname");
+    let Some(name) = build::literal_text(build::bare(left)) else { return false };
+    let roles = rewriter.description().numbered_roles();
+    if !names_roles || roles.values().any(|role| role == name) {
+        return false;
+    }
+    *expr = build::boolean(false);
+    true
 }
 
 /// Whether a condition is met by no row.

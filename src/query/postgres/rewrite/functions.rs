@@ -2,10 +2,10 @@
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectNamePart, Subscript, TimezoneInfo,
+    FunctionArguments, Ident, ObjectNamePart, Subscript, TimezoneInfo, Value,
 };
 
-use crate::query::postgres::rewrite::{Rewriter, build};
+use crate::query::postgres::rewrite::{Rewriter, build, literals};
 use crate::query::postgres::types::PgType;
 
 /// PostgreSQL's names of functions that DataFusion has under another.
@@ -18,6 +18,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("sign", "signum"),
     ("statement_timestamp", "now"),
     ("transaction_timestamp", "now"),
+    ("variance", "var_samp"),
 ];
 
 /// Functions whose result has fewer bits, or a sign more, in PostgreSQL.
@@ -64,6 +65,12 @@ pub fn rewrite(expr: &mut Expr) -> bool {
     let replaced = match name.as_str() {
         "gen_random_uuid" => Some(build::call("uuid_in", vec![build::call("uuid", Vec::new())])),
         "mod" => binary(function, BinaryOperator::Modulo),
+        "make_interval" => in_order(function, MAKE_INTERVAL),
+        "pg_typeof" => {
+            literals::narrow_arguments(function);
+            None
+        }
+        "substring" | "substr" => matched(function),
         "_pg_truetypid" => of_attribute(function, "atttypid"),
         "_pg_truetypmod" => of_attribute(function, "atttypmod"),
         _ => None,
@@ -96,6 +103,95 @@ fn binary(function: &mut Function, op: BinaryOperator) -> Option<Expr> {
     let (left, right) = (arguments.next()?, arguments.next()?);
     let nested = |expr| Box::new(Expr::Nested(Box::new(expr)));
     Some(Expr::Nested(Box::new(Expr::BinaryOp { left: nested(left), op, right: nested(right) })))
+}
+
+/// The arguments of `make_interval`, all of which are 0 unless they are given.
+const MAKE_INTERVAL: &[&str] = &["years", "months", "weeks", "days", "hours", "mins", "secs"];
+
+/// Puts named arguments (`days => 2`) into their places. `None` if there are none.
+fn in_order(function: &mut Function, names: &[&str]) -> Option<Expr> {
+    let FunctionArguments::List(list) = &mut function.args else { return None };
+    let is_named = |argument: &FunctionArg| matches!(argument, FunctionArg::Named { .. });
+    if !list.args.iter().any(is_named) {
+        return None;
+    }
+    let mut values: Vec<Expr> = names.iter().map(|_| build::number(0)).collect();
+    for (at, argument) in std::mem::take(&mut list.args).into_iter().enumerate() {
+        match argument {
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
+                let name = build::folded(&name);
+                *values.get_mut(names.iter().position(|own| *own == name)?)? = expr;
+            }
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => *values.get_mut(at)? = expr,
+            _ => return None,
+        }
+    }
+    Some(build::call(&build::function_name(function), values))
+}
+
+/// `substring(text, pattern)` is the first match of the pattern, or of its first group.
+fn matched(function: &mut Function) -> Option<Expr> {
+    let pattern = *build::arguments(function)?.get(1)?;
+    build::literal_text(build::bare(pattern))?;
+    if build::arguments(function)?.len() != 2 {
+        return None;
+    }
+    let matches = build::call("regexp_match", build::take_arguments(function)?);
+    Some(build::call("array_element", vec![matches, build::number(1)]))
+}
+
+/// The forms of expressions that DataFusion's planner does not know. True if it was one.
+pub fn rewrite_form(expr: &mut Expr) -> bool {
+    match expr {
+        Expr::Substring {
+            expr: text, substring_from: Some(pattern), substring_for: None, ..
+        } if build::literal_text(build::bare(pattern)).is_some() => {
+            let arguments = vec![build::take(text), build::take(pattern)];
+            let matches = build::call("regexp_match", arguments);
+            *expr = build::call("array_element", vec![matches, build::number(1)]);
+            true
+        }
+        Expr::SimilarTo { negated, expr: text, pattern, escape_char: None } => {
+            let Some(pattern) = build::literal_text(build::bare(pattern)).map(similar) else {
+                return false;
+            };
+            let op = match *negated {
+                true => BinaryOperator::PGRegexNotMatch,
+                false => BinaryOperator::PGRegexMatch,
+            };
+            let (left, right) = (build::take(text), build::string(&pattern));
+            *expr = Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) };
+            true
+        }
+        Expr::Value(value) => {
+            let Value::UnicodeStringLiteral(text) = &value.value else { return false };
+            *expr = build::string(text);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The regular expression that a pattern of SIMILAR TO stands for.
+fn similar(pattern: &str) -> String {
+    let mut regex = "^(?:".to_owned();
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '%' => regex.push_str(".*"),
+            '_' => regex.push('.'),
+            '\\' => {
+                regex.push('\\');
+                regex.extend(characters.next());
+            }
+            '.' | '^' | '$' => {
+                regex.push('\\');
+                regex.push(character);
+            }
+            other => regex.push(other),
+        }
+    }
+    regex + ")$"
 }
 
 /// `_pg_truetypid(a, t)` looks through domains, of which there are none.

@@ -59,7 +59,9 @@ fn qualify(rewriter: &Rewriter<'_>, name: &mut ObjectName) {
 
 /// A name of an object shows as text; a system column is not there to be selected.
 fn show(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
-    if let Some(name) = rewriter.object_column(expr) {
+    // In a relation it stays a number, for the query around it to compare; that one knows what it is.
+    let is_relation = rewriter.relations.last().copied().unwrap_or(false);
+    if let Some(name) = rewriter.object_column(expr).filter(|_| !is_relation) {
         *expr = build::call(&format!("{name}out"), vec![build::take(expr)]);
         return Ok(true);
     }

@@ -47,7 +47,9 @@ fn rewrite_join(rewriter: &Rewriter<'_>, scope: &Scope, alias: &str, join: &mut 
         let Some(select) = build::only_select(query) else { continue };
         let own = Scope::of(select, &is_cte);
         let collides = own.entries.iter().any(|entry| scope.has(&entry.alias));
-        if is_of_join && !collides && select.from.len() == 1 {
+        // One that needs nothing from around it is planned as it stands.
+        let is_needed = subqueries::is_correlated(rewriter, query);
+        if is_of_join && is_needed && !collides && select.from.len() == 1 {
             inner = take(term);
             break;
         }

@@ -10,11 +10,16 @@ use sqlparser::ast::{
     SelectItem, TableAlias, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
+mod top;
+
 use crate::query::postgres::rewrite::scope::{Entry, Scope};
 use crate::query::postgres::rewrite::{Rewriter, build};
 
 /// Rewrites every such relation of a query.
 pub fn rewrite(rewriter: &Rewriter<'_>, query: &mut Query) {
+    if let Some(select) = build::only_select_mut(query) {
+        top::rewrite(rewriter, select);
+    }
     while let Some(moved) = build::only_select_mut(query).and_then(|it| move_one(rewriter, it)) {
         let _ = VisitMut::visit(query, &mut moved.clone());
     }

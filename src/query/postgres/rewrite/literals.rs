@@ -54,7 +54,8 @@ pub fn narrow(expr: &mut Expr) {
     }
 }
 
-fn narrow_arguments(function: &mut sqlparser::ast::Function) {
+/// Gives the literals among the arguments of a call the types that they have in a result.
+pub fn narrow_arguments(function: &mut sqlparser::ast::Function) {
     use sqlparser::ast::{FunctionArg, FunctionArgExpr, FunctionArguments};
     let FunctionArguments::List(list) = &mut function.args else { return };
     for argument in &mut list.args {
@@ -87,6 +88,7 @@ fn is_int(expr: &Expr) -> bool {
                     return false;
                 }
             }
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr } if is_least(expr) => {}
             Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => {
                 pending.push(expr);
             }
@@ -103,6 +105,11 @@ fn is_int(expr: &Expr) -> bool {
         }
     }
     true
+}
+
+/// Whether this is the least `int4` but for its sign.
+fn is_least(expr: &Expr) -> bool {
+    build::literal_int(build::bare(expr)) == Some("2147483648")
 }
 
 fn is_arithmetic(op: &BinaryOperator) -> bool {

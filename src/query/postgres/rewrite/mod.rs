@@ -95,6 +95,10 @@ struct Rewriter<'a> {
     /// Names of the common table expressions of each query around this place.
     ctes: Vec<Vec<String>>,
     depth: nesting::Depth,
+    /// Whether the query to be visited next is a relation whose columns the one around it knows.
+    is_relation_next: bool,
+    /// The same of each query around this place.
+    relations: Vec<bool>,
     /// Whether the expression to be visited next has its cast around it already.
     is_narrowed: bool,
 }
@@ -107,6 +111,8 @@ impl<'a> Rewriter<'a> {
             scopes: Vec::new(),
             ctes: Vec::new(),
             depth: nesting::Depth::default(),
+            is_relation_next: false,
+            relations: Vec::new(),
             is_narrowed: false,
         }
     }
@@ -183,7 +189,10 @@ impl<'a> Rewriter<'a> {
         if literals::expand(expr) || json::rewrite(expr) {
             return Ok(true);
         }
-        if functions::rewrite(expr) || functions::rewrite_keyword(self, expr) {
+        if functions::rewrite_form(expr)
+            || functions::rewrite(expr)
+            || functions::rewrite_keyword(self, expr)
+        {
             return Ok(true);
         }
         if let Some(data_type) = functions::narrowed(expr)
@@ -200,6 +209,8 @@ impl<'a> Rewriter<'a> {
             || functions::rewrite_access(self, expr)
             || items::system_column(self, expr)
             || facts::rewrite(self, expr)
+            || subqueries::list_in_case(self, expr)
+            || facts::no_such_role(self, expr)
             || subqueries::rewrite(self, expr))
     }
 }
@@ -220,6 +231,10 @@ fn fetch_to_limit(query: &mut Query) -> Result<()> {
     Ok(())
 }
 
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
+}
+
 fn flow(result: Result<()>) -> ControlFlow<Error> {
     match result {
         Ok(()) => ControlFlow::Continue(()),
@@ -232,6 +247,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         flow(self.depth.enter_query())?;
+        self.relations.push(std::mem::take(&mut self.is_relation_next));
         flow(nesting::balance_unions(&mut query.body))?;
         if let Some(select) = build::only_select_mut(query) {
             let tables = select.from.iter_mut().flat_map(|table| {
@@ -252,6 +268,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
         self.depth.leave_query();
+        self.relations.pop();
         self.ctes.pop();
         self.scopes.pop();
         ControlFlow::Continue(())
@@ -269,6 +286,8 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         relations::rewrite(self, factor);
+        self.is_relation_next = matches!(&*factor, TableFactor::Derived { subquery, .. }
+            if build::only_select(subquery).is_some_and(outputs::names_all));
         ControlFlow::Continue(())
     }
 
@@ -281,13 +300,17 @@ impl VisitorMut for Rewriter<'_> {
         loop {
             match self.rewrite_expr(expr) {
                 Ok(true) => {}
+                Ok(false) if is_subquery(expr) => return flow(self.depth.enter_subquery()),
                 Ok(false) => return ControlFlow::Continue(()),
                 Err(error) => return ControlFlow::Break(error),
             }
         }
     }
 
-    fn post_visit_expr(&mut self, _: &mut Expr) -> ControlFlow<Error> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if is_subquery(expr) {
+            self.depth.leave_subquery();
+        }
         self.depth.leave();
         ControlFlow::Continue(())
     }

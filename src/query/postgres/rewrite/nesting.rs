@@ -6,8 +6,15 @@ use crate::error::{Error, Result, SqlState};
 use crate::query::postgres::rewrite::build;
 
 /// The most expressions inside one another. Planning takes some 8 KiB of stack for each in a build
-/// without optimisation, so that statements of this depth want to be planned on a stack of 32 MiB.
-pub const NESTING_MAX: usize = 1_000;
+/// without optimisation, so that statements of this depth want to be planned on a stack of 128 MiB. The time that planning takes grows with the square.
+pub const NESTING_MAX: usize = 1_200;
+
+/// The most subqueries in expressions inside one another: DataFusion checks plans in a time that doubles
+/// with each. Subqueries in FROM lists do not count.
+pub const SUBQUERIES_MAX: usize = 14;
+
+/// The most queries that a chain of UNION joins: planning each takes about a millisecond.
+pub const UNIONS_MAX: usize = 1_000;
 
 /// A query inside of another takes as much stack as this many expressions.
 const QUERY_WEIGHT: usize = 10;
@@ -17,7 +24,10 @@ const CHAIN_MAX: usize = 16;
 
 /// Counts how deep the visitor is.
 #[derive(Debug, Default)]
-pub struct Depth(usize);
+pub struct Depth {
+    expressions: usize,
+    subqueries: usize,
+}
 
 impl Depth {
     /// Goes one deeper.
@@ -37,8 +47,8 @@ impl Depth {
     }
 
     fn add(&mut self, weight: usize) -> Result<()> {
-        self.0 += weight;
-        if self.0 > NESTING_MAX {
+        self.expressions += weight;
+        if self.expressions > NESTING_MAX {
             let message = "statement is nested too deeply";
             return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
                 .detail(format!("Expressions can be nested {NESTING_MAX} deep.")));
@@ -46,14 +56,33 @@ impl Depth {
         Ok(())
     }
 
+    /// Goes into an expression that is a subquery.
+    ///
+    /// # Errors
+    /// `54001` if that is too deep.
+    pub fn enter_subquery(&mut self) -> Result<()> {
+        self.subqueries += 1;
+        if self.subqueries > SUBQUERIES_MAX {
+            let message = "statement is nested too deeply";
+            return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
+                .detail(format!("Subqueries can be nested {SUBQUERIES_MAX} deep.")));
+        }
+        Ok(())
+    }
+
+    /// Comes back from an expression that is a subquery.
+    pub fn leave_subquery(&mut self) {
+        self.subqueries = self.subqueries.saturating_sub(1);
+    }
+
     /// Comes back.
     pub fn leave(&mut self) {
-        self.0 = self.0.saturating_sub(1);
+        self.expressions = self.expressions.saturating_sub(1);
     }
 
     /// Comes back from a query.
     pub fn leave_query(&mut self) {
-        self.0 = self.0.saturating_sub(QUERY_WEIGHT);
+        self.expressions = self.expressions.saturating_sub(QUERY_WEIGHT);
     }
 }
 
@@ -121,10 +150,10 @@ pub fn balance_unions(body: &mut SetExpr) -> Result<()> {
             }
         }
     }
-    if terms.len() > NESTING_MAX {
+    if terms.len() > UNIONS_MAX {
         let message = "statement has too many set operations";
         return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
-            .detail(format!("A statement can join {NESTING_MAX} queries by UNION.")));
+            .detail(format!("A statement can join {UNIONS_MAX} queries by UNION.")));
     }
     terms.reverse();
     let union = |left, right| SetExpr::SetOperation {
@@ -194,12 +223,27 @@ mod tests {
     }
 
     #[test]
+    fn subqueries_are_bounded() {
+        let nested = |depth| {
+            format!(
+                "SELECT {}true{}",
+                "EXISTS (SELECT a FROM t WHERE ".repeat(depth),
+                ")".repeat(depth)
+            )
+        };
+        assert!(check(&nested(SUBQUERIES_MAX)).is_ok());
+        assert_eq!(check(&nested(SUBQUERIES_MAX + 1)), Err(SqlState::STATEMENT_TOO_COMPLEX));
+        let tables = format!("SELECT a FROM {}t{}", "(SELECT a FROM ".repeat(30), ") x".repeat(30));
+        assert!(check(&tables).is_ok());
+    }
+
+    #[test]
     fn long_chains_become_shallow() {
         let terms: Vec<_> = (0..20_000).map(|number| format!("a = {number}")).collect();
         let sql = format!("SELECT a FROM t WHERE {}", terms.join(" OR "));
         assert_eq!(check(&sql), Ok(sql));
         let unions = |count| vec!["SELECT a FROM t"; count].join(" UNION ALL ");
-        assert_eq!(check(&unions(NESTING_MAX)), Ok(unions(NESTING_MAX)));
-        assert_eq!(check(&unions(NESTING_MAX + 1)), Err(SqlState::STATEMENT_TOO_COMPLEX));
+        assert_eq!(check(&unions(UNIONS_MAX)), Ok(unions(UNIONS_MAX)));
+        assert_eq!(check(&unions(UNIONS_MAX + 1)), Err(SqlState::STATEMENT_TOO_COMPLEX));
     }
 }

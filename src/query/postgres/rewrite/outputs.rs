@@ -77,6 +77,11 @@ pub fn name_items(select: &mut Select, is_top: bool) {
     }
 }
 
+/// Whether a SELECT list says what its columns are.
+pub fn names_all(select: &Select) -> bool {
+    !select.projection.iter().any(is_wildcard)
+}
+
 fn is_wildcard(item: &SelectItem) -> bool {
     matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
 }

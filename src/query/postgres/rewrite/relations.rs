@@ -1,8 +1,8 @@
 //! FROM lists: catalog relations without their schema, and functions as relations.
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, SelectItem,
-    TableAlias, TableAliasColumnDef, TableFactor,
+    DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query,
+    SelectItem, TableAlias, TableAliasColumnDef, TableFactor,
 };
 
 use crate::query::postgres::catalog;
@@ -11,13 +11,25 @@ use crate::query::postgres::rewrite::functions::strip_schema;
 use crate::query::postgres::rewrite::{Rewriter, build};
 
 /// Functions of the session itself that clients use as relations; the others are listed in `functions`.
-const SCALARS: &[&str] = &["now", "current_date", "current_timestamp", "set_config"];
+const SCALARS: &[&str] = &[
+    "array_to_string",
+    "current_date",
+    "current_timestamp",
+    "date_trunc",
+    "lower",
+    "now",
+    "regexp_match",
+    "string_to_array",
+    "to_timestamp",
+    "upper",
+];
 
 /// Rewrites one relation of a FROM list.
 pub fn rewrite(rewriter: &Rewriter<'_>, factor: &mut TableFactor) {
     match factor {
         TableFactor::Table { name, args: None, .. } => qualify(rewriter, name),
         TableFactor::Table { .. } | TableFactor::Function { .. } => rewrite_call(factor),
+        TableFactor::UNNEST { with_ordinality: true, .. } => number_elements(factor),
         TableFactor::UNNEST { alias, array_exprs, .. } => {
             name_column(alias.get_or_insert_with(|| alias_of("unnest")), array_exprs.len());
         }
@@ -62,7 +74,7 @@ fn rewrite_call(factor: &mut TableFactor) {
         "generate_series" => {
             let alias = alias.get_or_insert_with(|| alias_of("generate_series"));
             name_column(alias, 1);
-            if !args.iter().all(is_literal) {
+            if args.len() > 2 || !args.iter().all(is_literal) {
                 *factor = series(expressions(std::mem::take(args)), alias.clone());
             }
         }
@@ -105,6 +117,35 @@ fn unnest(args: Vec<FunctionArg>, alias: Option<TableAlias>) -> TableFactor {
         with_offset_alias: None,
         with_ordinality: false,
     }
+}
+
+/// `unnest(a) WITH ORDINALITY AS t(x, n)`: two lists side by side, the elements and their numbers.
+fn number_elements(factor: &mut TableFactor) {
+    let TableFactor::UNNEST { alias, array_exprs, .. } = factor else { return };
+    let mut alias = alias.take().unwrap_or_else(|| alias_of("unnest"));
+    let count = array_exprs.len();
+    for name in (alias.columns.len()..count).map(|_| alias.name.clone()).collect::<Vec<_>>() {
+        alias.columns.push(TableAliasColumnDef { name, data_type: None });
+    }
+    if alias.columns.len() == count {
+        let name = build::ident("ordinality");
+        alias.columns.push(TableAliasColumnDef { name, data_type: None });
+    }
+    let Some(longest) = array_exprs.first().cloned() else { return };
+    let last = build::call("cardinality", vec![longest]);
+    let last = build::cast(last, DataType::BigInt(None));
+    let numbers = build::call("generate_series", vec![build::number(1), last]);
+    let lists = std::mem::take(array_exprs).into_iter().chain([numbers]);
+    let mut query = build::query("SELECT 1");
+    if let Some(select) = build::only_select_mut(&mut query) {
+        let item = |(at, list): (usize, Expr)| SelectItem::ExprWithAlias {
+            expr: build::call("unnest", vec![list]),
+            alias: build::ident(&format!("column{at}")),
+        };
+        select.projection = lists.enumerate().map(item).collect();
+    }
+    let subquery = Box::new(query);
+    *factor = TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None };
 }
 
 /// Whether a table function of DataFusion takes this argument: a literal, maybe with a sign or a cast.

@@ -1,10 +1,14 @@
 //! Which relations a name can mean at a place in a statement, and the types of their columns.
 
-use sqlparser::ast::{Expr, Ident, ObjectName, Select, TableFactor, TableWithJoins};
+use std::sync::{Arc, OnceLock};
+
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, Query, Select, SelectItem, TableAlias, TableFactor, TableWithJoins,
+};
 
 use crate::query::postgres::catalog;
 use crate::query::postgres::description::Description;
-use crate::query::postgres::rewrite::build;
+use crate::query::postgres::rewrite::{build, outputs};
 use crate::query::postgres::types::PgType;
 
 /// A relation in a FROM list.
@@ -16,6 +20,49 @@ pub struct Entry {
     pub relation: Option<(String, String)>,
     /// Its name as it is written, if it has no alias.
     pub written: Option<ObjectName>,
+    /// The columns of a subquery, if all of them are named in it.
+    derived: Option<Arc<Derived>>,
+}
+
+/// The columns of a subquery in a FROM list.
+#[derive(Debug)]
+struct Derived {
+    items: Vec<(String, Expr)>,
+    scope: Scope,
+    types: OnceLock<Vec<(String, PgType)>>,
+}
+
+/// The type of a column of which no type is known.
+const UNKNOWN: PgType = PgType::new(705);
+
+impl Derived {
+    fn of(
+        query: &Query,
+        alias: Option<&TableAlias>,
+        is_cte: &dyn Fn(&str) -> bool,
+    ) -> Option<Arc<Self>> {
+        let select = build::only_select(query)?;
+        let names = alias.map_or(&[][..], |alias| &alias.columns);
+        let item = |(at, item): (usize, &SelectItem)| {
+            let (name, expr) = match item {
+                SelectItem::UnnamedExpr(expr) => (outputs::name(expr), expr),
+                SelectItem::ExprWithAlias { expr, alias } => (build::folded(alias), expr),
+                _ => return None,
+            };
+            Some((names.get(at).map_or(name, |it| build::folded(&it.name)), expr.clone()))
+        };
+        let items = select.projection.iter().enumerate().map(item).collect::<Option<Vec<_>>>()?;
+        let scope = Scope::of(select, is_cte);
+        Some(Arc::new(Self { items, scope, types: OnceLock::new() }))
+    }
+
+    fn columns(&self, description: &Description) -> &[(String, PgType)] {
+        self.types.get_or_init(|| {
+            let scopes = std::slice::from_ref(&self.scope);
+            let ty = |expr| column(scopes, expr, description).map_or(UNKNOWN, |found| found.ty);
+            self.items.iter().map(|(name, expr)| (name.clone(), ty(expr))).collect()
+        })
+    }
 }
 
 /// The relations of one SELECT.
@@ -60,6 +107,12 @@ impl Scope {
 
     fn add(&mut self, factor: &TableFactor, is_cte: &dyn Fn(&str) -> bool) {
         let mut written = None;
+        let derived = match factor {
+            TableFactor::Derived { subquery, alias, .. } => {
+                Derived::of(subquery, alias.as_ref(), is_cte)
+            }
+            _ => None,
+        };
         let (alias, relation) = match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let last = name.0.last().and_then(|part| part.as_ident()).map(build::folded);
@@ -78,7 +131,8 @@ impl Scope {
             }
             _ => (None, None),
         };
-        self.entries.push(Entry { alias: alias.unwrap_or_default(), relation, written });
+        let alias = alias.unwrap_or_default();
+        self.entries.push(Entry { alias, relation, written, derived });
     }
 
     /// Whether a qualifier means one of these relations.
@@ -88,8 +142,11 @@ impl Scope {
 }
 
 impl Entry {
-    /// Its columns, if it is a relation that exists.
+    /// Its columns, if it is a relation that exists, or a subquery that names all of its columns.
     pub fn columns(&self, description: &Description) -> Option<Vec<(String, PgType)>> {
+        if let Some(derived) = &self.derived {
+            return Some(derived.columns(description).to_vec());
+        }
         let (schema, name) = self.relation.as_ref()?;
         if let Some(relation) = catalog::by_name(schema, name) {
             let columns = relation.columns.iter();
@@ -140,7 +197,7 @@ pub fn column<'a>(
                 continue;
             };
             if let Some((_, ty)) = columns.into_iter().find(|(own, _)| *own == name) {
-                return Some(Column { entry, name, ty });
+                return (ty != UNKNOWN).then_some(Column { entry, name, ty });
             }
         }
         if is_unknown || qualifier.as_ref().is_some_and(|name| scope.has(name)) {

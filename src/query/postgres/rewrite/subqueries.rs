@@ -7,7 +7,7 @@ use sqlparser::ast::{
     BinaryOperator, Distinct, DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr,
     JoinOperator, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, OneOrManyWithParens,
     OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
-    Visit, VisitMut, Visitor, VisitorMut,
+    UnaryOperator, Visit, VisitMut, Visitor, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -54,6 +54,7 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
             true
         }
         Expr::Subquery(query) => {
+            qualify(rewriter, query);
             aggregate(rewriter, query);
             false
         }
@@ -62,6 +63,52 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
             true
         }
         _ => false,
+    }
+}
+
+/// Qualifies the columns of a subquery's only relation, which in a join's condition DataFusion would take for
+/// those of the relations around it too.
+fn qualify(rewriter: &Rewriter<'_>, query: &mut Query) {
+    let is_cte = |name: &str| rewriter.is_cte(name);
+    let description = rewriter.description();
+    let Some(select) = build::only_select_mut(query) else { return };
+    let scope = Scope::of(select, &is_cte);
+    let [entry] = scope.entries.as_slice() else { return };
+    let Some(columns) = entry.columns(&description) else { return };
+    let columns = columns.into_iter().map(|(name, _)| name).collect();
+    let mut qualify = Qualify { alias: build::ident(&entry.alias), columns, query_depth: 0 };
+    if let Some(condition) = &mut select.selection {
+        let _ = VisitMut::visit(condition, &mut qualify);
+    }
+}
+
+struct Qualify {
+    alias: sqlparser::ast::Ident,
+    columns: Vec<String>,
+    query_depth: usize,
+}
+
+impl VisitorMut for Qualify {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.query_depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.query_depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(name) = expr
+            && self.query_depth == 0
+            && self.columns.contains(&build::folded(name))
+        {
+            *expr = Expr::CompoundIdentifier(vec![self.alias.clone(), name.clone()]);
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -135,7 +182,7 @@ fn is_empty_relation(rewriter: &Rewriter<'_>, factor: &TableFactor) -> bool {
 }
 
 /// Whether the rows are those of groups, of which there is one even without rows.
-fn has_aggregate(select: &Select) -> bool {
+pub fn has_aggregate(select: &Select) -> bool {
     let mut finder = FindCall { found: false, query_depth: 0, names: AGGREGATES };
     let _ = select.projection.visit(&mut finder);
     finder.found
@@ -408,6 +455,10 @@ impl VisitorMut for Count<'_, '_> {
                 if is_empty(self.rewriter, subquery) || only_column(subquery).is_none() {
                     return ControlFlow::Continue(());
                 }
+                if !is_correlated(self.rewriter, subquery) {
+                    *expr = listed(left, subquery, *negated);
+                    return ControlFlow::Continue(());
+                }
                 let negated = *negated;
                 let left = build::take(left);
                 let mut query = std::mem::replace(&mut **subquery, build::query("SELECT 1"));
@@ -417,6 +468,39 @@ impl VisitorMut for Count<'_, '_> {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `x IN (SELECT ...)` within a CASE becomes a search in a list: there it is planned as an expression.
+pub fn list_in_case(rewriter: &Rewriter<'_>, expr: &mut Expr) -> bool {
+    let Expr::Case { operand, conditions, else_result, .. } = expr else { return false };
+    let branches = conditions.iter_mut().flat_map(|it| [&mut it.condition, &mut it.result]);
+    let parts = branches.chain(operand.as_deref_mut()).chain(else_result.as_deref_mut());
+    let mut is_changed = false;
+    for part in parts {
+        for term in conjuncts(part) {
+            if let Expr::InSubquery { expr: left, subquery, negated } = term
+                && only_column(subquery).is_some()
+                && !is_empty(rewriter, subquery)
+                && !is_correlated(rewriter, subquery)
+            {
+                *term = listed(left, subquery, *negated);
+                is_changed = true;
+            }
+        }
+    }
+    is_changed
+}
+
+/// Whether a value is in the list of all rows of a query that needs nothing from around it.
+fn listed(left: &mut Expr, query: &mut Query, negated: bool) -> Expr {
+    let mut query = std::mem::replace(query, build::query("SELECT 1"));
+    collect(&mut query);
+    let list = build::call("array_or_empty", vec![Expr::Subquery(Box::new(query))]);
+    let found = build::call("array_has", vec![list, build::take(left)]);
+    match negated {
+        true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) },
+        false => found,
     }
 }
 
@@ -588,7 +672,7 @@ fn unnested(factor: &TableFactor) -> Option<(Expr, String, String)> {
         }
         _ => return None,
     };
-    let alias = alias.as_ref()?;
+    let Some(alias) = alias else { return Some((array, "unnest".to_owned(), "unnest".to_owned())) };
     let name = build::folded(&alias.name);
     let column = alias.columns.first().map_or_else(|| name.clone(), |it| build::folded(&it.name));
     Some((array, name, column))
