@@ -218,7 +218,8 @@ impl Writer {
         if is_scratch(delete.dataset) {
             let found = self.state.find_rows(delete.dataset, &delete.fragment_ids)?;
             let deleted = self.state.delete_scratch(delete.dataset, &found)?;
-            return if deleted == delete.fragment_ids { Ok(()) } else { Err(bad()) };
+            let whole = deleted == delete.fragment_ids;
+            return if whole { Ok(Change::default()) } else { Err(bad()) };
         }
         let dataset = self.state.catalog.dataset_by_id(delete.dataset).cloned().ok_or_else(bad)?;
         let found = self.state.find_rows(dataset.id, &delete.fragment_ids)?;

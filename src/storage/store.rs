@@ -117,11 +117,6 @@ impl Files {
         self.pins.remove(path)
     }
 
-    /// Where the files are.
-    pub fn disk(&self) -> &Arc<dyn Disk> {
-        &self.disk
-    }
-
     /// Keeps files from being removed as long as what is given back lives.
     pub fn pin(&self, paths: BTreeSet<String>) -> Pin {
         self.pins.hold(paths)
