@@ -539,6 +539,10 @@ mod tests {
         fn list(&self, path: &str) -> Result<Vec<String>> {
             self.0.list(path)
         }
+        fn walk(&self) -> Result<Vec<String>> {
+            self.0.walk()
+        }
+
         fn rename(&self, from: &str, to: &str) -> Result<()> {
             self.0.rename(from, to)
         }
