@@ -465,8 +465,9 @@ impl VisitorMut for Shorten {
         {
             let mut backwards = qualifier.iter().rev().zip(self.written.iter().rev());
             let same = backwards.all(|(ident, written)| folded(ident) == *written);
-            if same && qualifier.len() <= self.written.len() {
-                idents.drain(..qualifier.len() - 1);
+            let (needless, fits) = (qualifier.len() - 1, qualifier.len() <= self.written.len());
+            if same && fits {
+                idents.drain(..needless);
             }
         }
         ControlFlow::Continue(())
