@@ -23,6 +23,7 @@ mod cursors;
 mod notifications;
 mod point;
 mod robustness;
+mod types;
 
 /// A server that runs for one test.
 struct Fixture {

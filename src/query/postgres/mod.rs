@@ -17,6 +17,7 @@ mod catalog;
 mod checked;
 mod description;
 mod functions;
+mod interval_product;
 mod json;
 pub mod rewrite;
 pub mod rounding;
@@ -58,14 +59,18 @@ pub fn information_schema(source: Arc<dyn Source>) -> Arc<dyn SchemaProvider> {
 pub fn scalar_functions(source: Arc<dyn Source>) -> Vec<ScalarUDF> {
     let mut all = functions::scalar_functions(&source);
     all.extend(json::scalar_functions());
+    all.push(interval_product::interval_product());
     all
 }
 
 /// PostgreSQL's aggregates that DataFusion lacks.
 pub fn aggregate_functions() -> Vec<AggregateUDF> {
-    let mut all = functions::aggregate_functions();
-    all.extend(json::aggregates());
-    all
+    functions::aggregate_functions()
+}
+
+/// PostgreSQL's aggregates that give JSON.
+pub fn json_aggregates() -> Vec<AggregateUDF> {
+    json::aggregates()
 }
 
 /// PostgreSQL's table functions by name.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, TimestampMicrosecondArray};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{
@@ -23,6 +23,8 @@ use crate::query::session::zone::Zone;
 pub enum Shift {
     /// A text becomes a moment; one without an offset of its own is in the zone.
     Read,
+    /// A text becomes a local time, whatever offset it has.
+    ReadLocal,
     /// A moment becomes the local time in the zone.
     Local,
     /// A local time in the zone becomes the moment.
@@ -46,6 +48,7 @@ impl ScalarUDFImpl for Shifted {
     fn name(&self) -> &str {
         match self.shift {
             Shift::Read => "read_moment",
+            Shift::ReadLocal => "read_time",
             Shift::Local => "local_time",
             Shift::Moment => "moment",
         }
@@ -56,7 +59,7 @@ impl ScalarUDFImpl for Shifted {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        let zone = (self.shift != Shift::Local).then(|| UTC.into());
+        let zone = matches!(self.shift, Shift::Read | Shift::Moment).then(|| UTC.into());
         Ok(DataType::Timestamp(TimeUnit::Microsecond, zone))
     }
 
@@ -65,7 +68,8 @@ impl ScalarUDFImpl for Shifted {
         let given = args.args[0].to_array(if is_scalar { 1 } else { args.number_rows })?;
         let zone = Zone::parse(&self.zone).map_err(external)?;
         let made = match self.shift {
-            Shift::Read => read(&given, zone)?,
+            Shift::Read => Arc::new(read(&given, |text| moment(text, zone))?.with_timezone(UTC)),
+            Shift::ReadLocal => Arc::new(read(&given, local)?),
             Shift::Local => {
                 let shift = |utc: i64| utc + i64::from(zone.offset_seconds(utc)) * 1_000_000;
                 Arc::new(moved(&given, shift)?) as ArrayRef
@@ -91,30 +95,52 @@ fn moved(given: &ArrayRef, shift: impl Fn(i64) -> i64) -> Result<TimestampMicros
     Ok(micros.iter().map(|micros| micros.map(&shift)).collect())
 }
 
-fn read(given: &ArrayRef, zone: Zone) -> Result<ArrayRef> {
+fn read(given: &ArrayRef, one: impl Fn(&str) -> Result<i64>) -> Result<TimestampMicrosecondArray> {
     let texts = cast(given, &DataType::Utf8)?;
-    let one = |text: Option<&str>| text.map(|text| moment(text, zone)).transpose();
-    let moments = texts.as_string::<i32>().iter().map(one).collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(TimestampMicrosecondArray::from(moments).with_timezone(UTC)))
+    let texts = texts.as_string::<i32>().iter();
+    let moments = texts.map(|text| text.map(&one).transpose()).collect::<Result<Vec<_>>>()?;
+    Ok(TimestampMicrosecondArray::from(moments))
+}
+
+/// Whether a text ends with an offset or a zone.
+fn is_zoned(text: &str) -> bool {
+    let time = text.get(10..).unwrap_or_default();
+    time.contains(['+', '-']) || time.ends_with(|last: char| last.is_ascii_alphabetic())
 }
 
 fn moment(text: &str, zone: Zone) -> Result<i64> {
     let text = text.trim();
-    let time = text.get(10..).unwrap_or_default();
-    let zoned =
-        time.contains(['+', '-']) || time.ends_with(|last: char| last.is_ascii_alphabetic());
-    let ty = if zoned { ColumnType::TimestampTz } else { ColumnType::Timestamp };
-    let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
-    let (values, failures) = coerce(&texts, &ty).map_err(external)?;
-    if let Some((_, code, message)) = failures.into_iter().next() {
-        return Err(external(Error::new(SqlState(code), message)));
+    match is_zoned(text) {
+        true => parsed(text, &ColumnType::TimestampTz),
+        false => Ok(zone.to_utc(parsed(text, &ColumnType::Timestamp)?)),
     }
-    let micros = values
-        .as_primitive_opt::<TimestampMicrosecondType>()
-        .filter(|values| values.is_valid(0))
-        .map(|values| values.value(0))
-        .ok_or_else(|| DataFusionError::Internal("a moment was read and is not there".into()))?;
-    Ok(if zoned { micros } else { zone.to_utc(micros) })
+}
+
+fn local(text: &str) -> Result<i64> {
+    let text = text.trim();
+    // The offset is left unread, as in PostgreSQL.
+    let end = text.get(10..).and_then(|time| time.find(['+', '-']).map(|at| at + 10));
+    match end {
+        Some(end) if is_zoned(text) => parsed(text[..end].trim_end(), &ColumnType::Timestamp),
+        _ => parsed(text.trim_end_matches(['z', 'Z']), &ColumnType::Timestamp),
+    }
+}
+
+/// Reads a text as datasets do; what they do not take may still be one of DataFusion's forms.
+fn parsed(text: &str, ty: &ColumnType) -> Result<i64> {
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
+    let (values, failures) = coerce(&texts, ty).map_err(external)?;
+    let values = match failures.into_iter().next() {
+        None => values,
+        Some((_, code, message)) => {
+            let options = CastOptions { safe: false, ..CastOptions::default() };
+            cast_with_options(&texts, &ty.to_arrow(), &options)
+                .map_err(|_| external(Error::new(SqlState(code), message)))?
+        }
+    };
+    let micros = values.as_primitive_opt::<TimestampMicrosecondType>();
+    let micros = micros.filter(|values| values.is_valid(0)).map(|values| values.value(0));
+    micros.ok_or_else(|| DataFusionError::Internal("a time was read and is not there".into()))
 }
 
 #[cfg(test)]
@@ -132,6 +158,8 @@ mod tests {
         ] {
             assert_eq!(moment(text, zone).expect("a moment"), expected, "{text}");
         }
+        assert_eq!(local("1970-01-01 10:00+05").expect("a time"), 10 * hour);
+        assert_eq!(local("1970-01-02").expect("a time"), 24 * hour);
         let error = moment("never", zone).expect_err("it is none");
         assert!(error.to_string().contains("never"), "{error}");
     }

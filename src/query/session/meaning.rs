@@ -25,12 +25,13 @@ struct Meaning {
     add: Arc<ScalarUDF>,
     subtract: Arc<ScalarUDF>,
     multiply: Arc<ScalarUDF>,
+    read: Arc<ScalarUDF>,
+    read_local: Arc<ScalarUDF>,
     /// Of another zone than UTC.
     zoned: Option<Zoned>,
 }
 
 struct Zoned {
-    read: Arc<ScalarUDF>,
     local: Arc<ScalarUDF>,
     moment: Arc<ScalarUDF>,
 }
@@ -46,8 +47,9 @@ pub(super) fn apply(plan: LogicalPlan, zone: &str) -> Result<LogicalPlan> {
         add: Arc::new(checked(Operator::Plus)),
         subtract: Arc::new(checked(Operator::Minus)),
         multiply: Arc::new(checked(Operator::Multiply)),
+        read: Arc::new(shifted(Shift::Read, zone)),
+        read_local: Arc::new(shifted(Shift::ReadLocal, zone)),
         zoned: (!is_utc).then(|| Zoned {
-            read: Arc::new(shifted(Shift::Read, zone)),
             local: Arc::new(shifted(Shift::Local, zone)),
             moment: Arc::new(shifted(Shift::Moment, zone)),
         }),
@@ -89,11 +91,16 @@ impl Meaning {
             let has_form = has_text_form(&from) || matches!(from, DataType::List(_));
             return has_form.then(|| as_type(self.text_form.call(vec![given()]), to));
         }
+        if is_text(&from) {
+            let read = match to {
+                DataType::Timestamp(_, Some(_)) => &self.read,
+                DataType::Timestamp(_, None) | DataType::Date32 => &self.read_local,
+                _ => return None,
+            };
+            return Some(as_type(read.call(vec![given()]), to));
+        }
         let zoned = self.zoned.as_ref()?;
         match (&from, to) {
-            (from, DataType::Timestamp(_, Some(_))) if is_text(from) => {
-                Some(as_type(zoned.read.call(vec![given()]), to))
-            }
             (
                 DataType::Timestamp(_, Some(_)),
                 DataType::Timestamp(_, None) | DataType::Date32 | DataType::Time64(_),

@@ -71,22 +71,21 @@ impl AggregateUDFImpl for JsonAggregate {
         for expression in args.exprs {
             fields.push(expression.return_field(args.schema)?);
         }
-        Ok(Box::new(Joined { binary: self.binary, fields, text: None }))
+        let is_object = self.name.contains("object");
+        Ok(Box::new(Joined { binary: self.binary, is_object, fields, text: None }))
     }
 }
 
 #[derive(Debug)]
 struct Joined {
     binary: bool,
+    /// Whether names and values are joined, not values alone.
+    is_object: bool,
     fields: Vec<FieldRef>,
     text: Option<String>,
 }
 
 impl Joined {
-    fn is_object(&self) -> bool {
-        self.fields.len() == 2
-    }
-
     fn next(&mut self) -> &mut String {
         match &mut self.text {
             Some(text) => {
@@ -100,11 +99,12 @@ impl Joined {
 
 impl Accumulator for Joined {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let names = match self.is_object() {
+        let names = match self.is_object {
             true => Some(cast(&values[0], &DataType::Utf8)?),
             false => None,
         };
-        let last = values.len() - 1;
+        // What the rows are ordered by may follow.
+        let last = usize::from(self.is_object);
         let field = Arc::clone(&self.fields[last]);
         for row in 0..values[last].len() {
             let text = self.next();
@@ -122,9 +122,9 @@ impl Accumulator for Joined {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let (open, close) = if self.is_object() { ("{", "}") } else { ("[", "]") };
+        let (open, close) = if self.is_object { ("{", "}") } else { ("[", "]") };
         let Some(text) = &self.text else { return Ok(ScalarValue::Utf8(None)) };
-        let decorated = match self.is_object() {
+        let decorated = match self.is_object {
             true => format!("{open} {text} {close}"),
             false => format!("{open}{text}{close}"),
         };

@@ -452,9 +452,11 @@ impl ScalarUDFImpl for JsonFunction {
             made.push(if null { None } else { (self.listed.run)(&row).map_err(external)? });
         }
         let array = collected(made, args.return_field.data_type())?;
-        Ok(match is_constant {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?),
-            false => ColumnarValue::Array(array),
+        Ok(match (is_constant, array.as_list_opt::<i32>()) {
+            // What a list's elements are marked as would be lost on the way through a single value.
+            (true, Some(list)) => ColumnarValue::Scalar(ScalarValue::List(Arc::new(list.clone()))),
+            (true, None) => ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?),
+            (false, _) => ColumnarValue::Array(array),
         })
     }
 }

@@ -93,9 +93,22 @@ fn rewrite_typed(typed: &mut TypedString) -> Option<Expr> {
     Some(build::cast(Expr::Value(typed.value.clone()), typed.data_type.clone()))
 }
 
+/// `1 day 02:00` with the seconds that DataFusion asks for.
+fn with_seconds(text: &str) -> String {
+    let whole = |word: &str| match word.matches(':').count() {
+        1 => format!("{word}:00"),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(whole).collect::<Vec<_>>().join(" ")
+}
+
 /// A literal of a type whose text DataFusion would not read: arrays and bytes.
 fn literal(text: &str, data_type: &DataType) -> Option<Expr> {
     match data_types::plain(data_type) {
+        interval @ DataType::Interval { .. } => {
+            let whole = with_seconds(text);
+            (whole != text).then(|| build::cast(build::string(&whole), interval))
+        }
         DataType::Bytea => {
             let digits = text.strip_prefix("\\x")?;
             Some(build::call("decode", vec![build::string(digits), build::string("hex")]))

@@ -28,6 +28,18 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
             truth(right);
             Ok(false)
         }
+        Expr::BinaryOp {
+            left,
+            op: op @ (BinaryOperator::Multiply | BinaryOperator::Divide),
+            right,
+        } if is_interval(left) || is_interval(right) => {
+            let product = interval_product(left, op, right);
+            Ok(product.map(|product| *expr = product).is_some())
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } => {
+            *expr = build::call("array_has_any", vec![build::take(left), build::take(right)]);
+            Ok(true)
+        }
         Expr::BinaryOp { left, op, right } => {
             name_operator(op);
             if is_comparison(op) {
@@ -59,6 +71,38 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
         }
         _ => Ok(false),
     }
+}
+
+/// Whether an expression is an interval by what can be read off it.
+fn is_interval(expr: &Expr) -> bool {
+    let is =
+        |data_type: &DataType| matches!(data_types::plain(data_type), DataType::Interval { .. });
+    match build::bare(expr) {
+        Expr::Interval(_) => true,
+        Expr::TypedString(typed) => is(&typed.data_type),
+        Expr::Cast { data_type, .. } => is(data_type),
+        Expr::Function(function) => build::function_name(function) == "make_interval",
+        _ => false,
+    }
+}
+
+/// `2 * interval '1 day'` and `interval '1 day' / 2` as a multiple of the interval.
+fn interval_product(left: &mut Expr, op: &BinaryOperator, right: &mut Expr) -> Option<Expr> {
+    let (interval, number) = match (is_interval(left), op) {
+        (true, _) => (build::take(left), build::take(right)),
+        (false, BinaryOperator::Multiply) => (build::take(right), build::take(left)),
+        (false, _) => return None,
+    };
+    let number = build::cast(Expr::Nested(Box::new(number)), DataType::DoublePrecision);
+    let factor = match op {
+        BinaryOperator::Multiply => number,
+        _ => Expr::BinaryOp {
+            left: Box::new(build::cast(build::number(1), DataType::DoublePrecision)),
+            op: BinaryOperator::Divide,
+            right: Box::new(number),
+        },
+    };
+    Some(build::call("interval_product", vec![interval, factor]))
 }
 
 /// Functions of the catalog that give arrays.

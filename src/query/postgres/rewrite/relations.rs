@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use crate::query::postgres::catalog;
 use crate::query::postgres::functions;
 use crate::query::postgres::rewrite::functions::strip_schema;
-use crate::query::postgres::rewrite::{Rewriter, build};
+use crate::query::postgres::rewrite::{Rewriter, build, outputs};
 
 /// Functions of the session itself that clients use as relations; the others are listed in `functions`.
 const SCALARS: &[&str] = &[
@@ -30,6 +30,7 @@ pub fn rewrite(rewriter: &Rewriter<'_>, factor: &mut TableFactor) {
         TableFactor::Table { name, args: None, .. } => qualify(rewriter, name),
         TableFactor::Table { .. } | TableFactor::Function { .. } => rewrite_call(factor),
         TableFactor::UNNEST { with_ordinality: true, .. } => number_elements(factor),
+        TableFactor::Derived { subquery, alias: Some(alias), .. } => name_rest(subquery, alias),
         TableFactor::UNNEST { alias, array_exprs, .. } => {
             name_column(alias.get_or_insert_with(|| alias_of("unnest")), array_exprs.len());
         }
@@ -51,6 +52,23 @@ fn qualify(rewriter: &Rewriter<'_>, name: &mut ObjectName) {
 fn name_column(alias: &mut TableAlias, count: usize) {
     if alias.columns.is_empty() && count == 1 {
         alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+    }
+}
+
+/// `(VALUES (1, 2)) AS a(x)` names the first column only: the others keep their names.
+fn name_rest(subquery: &mut Query, alias: &mut TableAlias) {
+    if alias.columns.is_empty() {
+        return;
+    }
+    let names: Vec<String> = match &*subquery.body {
+        sqlparser::ast::SetExpr::Values(values) => {
+            let count = values.rows.first().map_or(0, |row| row.len());
+            (1..=count).map(|at| format!("column{at}")).collect()
+        }
+        _ => outputs::names(subquery).unwrap_or_default().into_iter().flatten().collect(),
+    };
+    for name in names.iter().skip(alias.columns.len()) {
+        alias.columns.push(TableAliasColumnDef { name: build::ident(name), data_type: None });
     }
 }
 
