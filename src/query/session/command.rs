@@ -572,6 +572,10 @@ fn set(cursor: &mut Cursor<'_>, sql: &str) -> Result<Command> {
         cursor.optional_keywords(&["SESSION"]);
     }
     let name = if cursor.optional_keywords(&["TIME", "ZONE"]) {
+        if cursor.optional_keywords(&["INTERVAL"]) {
+            let value = Some(zone_of_interval(cursor)?);
+            return Ok(Command::Set(Set { name: "TimeZone".to_owned(), value, local }));
+        }
         let value = value_list(cursor, sql)?;
         let value = value.filter(|value| !value.eq_ignore_ascii_case("local"));
         return Ok(Command::Set(Set { name: "TimeZone".to_owned(), value, local }));
@@ -593,6 +597,27 @@ fn set(cursor: &mut Cursor<'_>, sql: &str) -> Result<Command> {
     }
     let value = value_list(cursor, sql)?;
     Ok(Command::Set(Set { name, value, local }))
+}
+
+/// `SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE`, where offsets count eastwards: as a zone of PostgreSQL,
+/// where they count westwards.
+fn zone_of_interval(cursor: &mut Cursor<'_>) -> Result<String> {
+    let Some(text) = cursor.optional_literal() else { return Err(cursor.unexpected()) };
+    if cursor.optional_keywords(&["HOUR"]) {
+        cursor.optional_keywords(&["TO", "MINUTE"]);
+    }
+    cursor.end()?;
+    let (sign, hours) = match text.strip_prefix('-') {
+        Some(hours) => ("-", hours),
+        None => ("+", text.strip_prefix('+').unwrap_or(&text)),
+    };
+    let is_offset = hours.split(':').all(|part| part.len() <= 2 && part.parse::<u8>().is_ok());
+    if !is_offset {
+        let message = format!("invalid input syntax for type interval: \"{text}\"");
+        return Err(Error::new(SqlState("22007"), message));
+    }
+    let west = if sign == "+" { "-" } else { "+" };
+    Ok(format!("<{sign}{hours}>{west}{hours}"))
 }
 
 /// The values of a SET as one text; `None` is DEFAULT.
@@ -832,6 +857,15 @@ mod tests {
     fn set(name: &str, value: Option<&str>, local: bool) -> String {
         let value = value.map(str::to_owned);
         format!("{:?}", Command::Set(Set { name: name.to_owned(), value, local }))
+    }
+
+    #[test]
+    fn zones_may_be_intervals() {
+        check(
+            "SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE",
+            &set("TimeZone", Some("<+02:00>-02:00"), false),
+        );
+        check("SET TIME ZONE INTERVAL '-5'", &set("TimeZone", Some("<-5>+5"), false));
     }
 
     #[test]

@@ -206,6 +206,7 @@ pub(super) const ALL: &[Known] = &[
         "Ends a statement that runs this long; 0 is never.",
     ),
     setting("synchronous_commit", "on", Kind::Text, NO_EFFECT),
+    setting("synchronize_seqscans", "on", Kind::Boolean, NO_EFFECT),
     setting("temp_buffers", "8MB", Kind::Text, NO_EFFECT),
     setting("temp_tablespaces", "", Kind::Text, NO_EFFECT),
     reported("TimeZone", "UTC", Kind::Zone, "The zone in which moments are shown and read."),

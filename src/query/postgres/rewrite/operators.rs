@@ -125,9 +125,10 @@ fn type_literals(rewriter: &Rewriter<'_>, mut alternatives: Vec<&mut Expr>) {
     }
 }
 
-/// A text where a truth value must be is one: `NOT 'f'`.
+/// A text or a parameter where a truth value must be is one: `NOT 'f'`.
 fn truth(expr: &mut Expr) {
-    if build::literal_text(build::bare(expr)).is_some() {
+    let inner = build::bare(expr);
+    if build::literal_text(inner).is_some() || build::is_placeholder(inner) {
         *expr = build::cast(build::take(expr), DataType::Boolean);
     }
 }
