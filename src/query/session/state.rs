@@ -20,7 +20,7 @@ use crate::query::error::from_datafusion;
 use crate::query::functions;
 use crate::query::postgres::rounding::RoundCasts;
 use crate::query::postgres::{
-    Source, information_schema, json_aggregates, pg_catalog, scalar_functions, table_functions,
+    Source, aggregate_functions, information_schema, json_aggregates, pg_catalog, scalar_functions, table_functions,
 };
 use crate::query::session::describe::Describer;
 use crate::query::session::relations::UserSchema;
@@ -119,7 +119,7 @@ fn with_functions(
 ) -> SessionStateBuilder {
     let scalar = scalar_functions(Arc::clone(source)).into_iter().map(Arc::new);
     builder.scalar_functions().get_or_insert_default().extend(scalar);
-    let ours = aggregates::all().into_iter().map(Arc::new);
+    let ours = aggregates::all().into_iter().chain(aggregate_functions()).map(Arc::new);
     builder.aggregate_functions().get_or_insert_default().extend(ours);
     let json = json_aggregates().into_iter().map(Arc::new);
     builder.aggregate_functions().get_or_insert_default().extend(json);
