@@ -567,7 +567,7 @@ mod tests {
             log.sync().unwrap();
         }
         assert_eq!(log.byte_count(), 3_000);
-        let bytes = FILE_HEADER + 3 * RECORD_HEADER + "onetwothree".len();
+        let bytes = FILE_HEADER + 3 * (RECORD_HEADER + 1) + "onetwothree".len();
         assert_eq!(memory.read(&path(1)).unwrap().byte_count(), bytes as u64);
         log.append(&[7; 5_000]).unwrap();
         assert!(log.byte_count() > 5_000);

@@ -92,6 +92,7 @@ pub fn value(array: &dyn Array, row: usize) -> Value {
         DataType::Timestamp(_, _) => {
             Value::Timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row))
         }
+        DataType::Utf8 => Value::text(array.as_string::<i32>().value(row)),
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);
             Value::List((0..items.len()).map(|item| value(&items, item)).collect())
