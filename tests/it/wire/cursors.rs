@@ -11,7 +11,7 @@ async fn cursors_go_where_they_are_told() {
     for kind in ["", "SCROLL"] {
         let declare = format!(
             "BEGIN; DECLARE c {kind} CURSOR FOR
-                SELECT x FROM generate_series(1, 5) a(x) UNION ALL SELECT 6"
+                SELECT x FROM generate_series(1, 6) a(x)"
         );
         check(&client, &declare, "").await;
         for (fetch, expected) in [
@@ -51,7 +51,7 @@ async fn cursors_go_where_they_are_told() {
 async fn a_cursor_that_forgets_says_so() {
     let fixture = Fixture::start().await;
     let client = fixture.connect().await;
-    let declare = "BEGIN; DECLARE c NO SCROLL CURSOR FOR SELECT 1 UNION ALL SELECT 2; FETCH ALL c";
+    let declare = "BEGIN; DECLARE c NO SCROLL CURSOR FOR VALUES (1), (2); FETCH ALL c";
     check(&client, declare, "1\n2").await;
     check(&client, "FETCH PRIOR FROM c", "55000 cursor can only scan forward").await;
     check(&client, "ROLLBACK", "").await;
@@ -78,7 +78,7 @@ async fn a_cursor_that_forgets_says_so() {
 async fn held_cursors_live_as_long_as_their_block_succeeds() {
     let fixture = Fixture::start().await;
     let client = fixture.connect().await;
-    let declare = "DECLARE c CURSOR WITH HOLD FOR SELECT 1 UNION ALL SELECT 2";
+    let declare = "DECLARE c CURSOR WITH HOLD FOR VALUES (1), (2)";
     check(&client, &format!("BEGIN; {declare}; FETCH c; ROLLBACK"), "1").await;
     check(&client, "FETCH c", "34000 cursor \"c\" does not exist").await;
     check(&client, &format!("BEGIN; {declare}; FETCH c; COMMIT; BEGIN; ROLLBACK"), "1").await;

@@ -65,12 +65,10 @@ async fn rows(client: &Client, sql: &str, ty: Type, value: &(dyn ToSql + Sync)) 
             let shown = |row: &tokio_postgres::Row| {
                 (0..row.len()).map(|at| format!("{:?}", row.try_get::<_, Raw>(at))).collect()
             };
-            rows.iter()
-                .map(shown)
-                .collect::<Vec<Vec<String>>>()
-                .iter()
-                .flatten()
-                .fold(String::new(), |all, value| all + value + "|")
+            // Whose profile comes first is open where an identity leads to several.
+            let mut rows: Vec<Vec<String>> = rows.iter().map(shown).collect();
+            rows.sort();
+            rows.concat().iter().fold(String::new(), |all, value| all + value + "|")
         }
         Err(error) => failure(&error),
     }
@@ -98,15 +96,17 @@ impl<'a> tokio_postgres::types::FromSql<'a> for Raw {
 async fn simple(client: &Client, sql: &str) -> String {
     match client.simple_query(sql).await {
         Err(error) => failure(&error),
-        Ok(messages) => messages
-            .iter()
-            .filter_map(|message| match message {
+        Ok(messages) => {
+            let shown = |message: &SimpleQueryMessage| match message {
                 SimpleQueryMessage::Row(row) => {
                     Some((0..row.len()).map(|at| format!("{:?}|", row.get(at))).collect::<String>())
                 }
                 _ => None,
-            })
-            .collect(),
+            };
+            let mut rows: Vec<String> = messages.iter().filter_map(shown).collect();
+            rows.sort();
+            rows.concat()
+        }
     }
 }
 

@@ -83,7 +83,10 @@ async fn mutated_conversations_end_only_themselves() {
         let mut stream = TcpStream::connect(fixture.address).await.expect("it listens");
         // The server may hang up while we still talk.
         let _ = stream.write_all(&bytes).await;
-        let _ = stream.shutdown().await;
+        // A client that hangs up ends its statement; this one ends with a Terminate, if it is whole.
+        if round > 0 {
+            let _ = stream.shutdown().await;
+        }
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         if round == 0 {

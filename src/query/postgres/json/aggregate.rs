@@ -67,6 +67,11 @@ impl AggregateUDFImpl for JsonAggregate {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if !args.order_bys.is_empty() {
+            let message = format!("ORDER BY in {} is not supported", self.name);
+            let hint = "order the rows in a subquery in FROM";
+            return Err(external(Error::unsupported(message).hint(hint)));
+        }
         let mut fields = Vec::with_capacity(args.exprs.len());
         for expression in args.exprs {
             fields.push(expression.return_field(args.schema)?);

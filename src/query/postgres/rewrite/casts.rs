@@ -34,6 +34,12 @@ pub fn show(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
 
 /// Rewrites one cast. True if the result is to be looked at again.
 pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
+    if let Expr::Interval(interval) = expr
+        && let Expr::Value(value) = interval.value.as_mut()
+        && let sqlparser::ast::Value::SingleQuotedString(text) = &mut value.value
+    {
+        *text = with_seconds(text);
+    }
     if let Expr::TypedString(typed) = expr {
         return Ok(rewrite_typed(typed).map(|cast| *expr = cast).is_some());
     }
