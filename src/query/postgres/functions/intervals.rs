@@ -225,8 +225,13 @@ mod tests {
             let answer = testing::run(&context, &sql).await;
             assert_eq!(answer.lines().nth(1), Some(expected), "{expression}");
         };
-        check("make_timestamp(2026, 2, 28, 10, 30, 0.5)", "2026-02-28 10:30:00.5").await;
-        check("make_timestamp(1969, 12, 31, 23, 0, 0)", "1969-12-31 23:00:00").await;
+        check(
+            "make_timestamp(2026, 2, 28, 10, 30, 0.5) = TIMESTAMP '2026-02-28 10:30:00.5'",
+            "true",
+        )
+        .await;
+        check("make_timestamp(1969, 12, 31, 23, 0, 0) = TIMESTAMP '1969-12-31 23:00:00'", "true")
+            .await;
         check(
             "age(TIMESTAMP '2026-03-01', TIMESTAMP '2025-01-15') > interval '13 months 16 days'",
             "true",

@@ -202,9 +202,11 @@ fn joined<T>(mut terms: Vec<T>, join: impl Fn(Box<T>, Box<T>) -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::dialect::Postgres;
     use crate::query::postgres::rewrite::rewrite;
     use crate::query::postgres::testing;
     use sqlparser::ast::Statement;
+    use sqlparser::parser::Parser;
 
     fn check(sql: &str) -> std::result::Result<String, SqlState> {
         let mut statement = Statement::Query(Box::new(build::query(sql)));
@@ -224,17 +226,25 @@ mod tests {
 
     #[test]
     fn subqueries_are_bounded() {
-        let nested = |depth| {
-            format!(
-                "SELECT {}true{}",
-                "EXISTS (SELECT a FROM t WHERE ".repeat(depth),
-                ")".repeat(depth)
-            )
+        let code = |sql: String| {
+            // On a stack like that of the threads that plan.
+            let deep = std::thread::Builder::new().stack_size(crate::env::threads::STACK_BYTES);
+            let run = move || {
+                let parser = Parser::new(&Postgres).with_recursion_limit(1_000);
+                let parsed = parser.try_with_sql(&sql).and_then(|mut it| it.parse_statement());
+                let mut statement = parsed.expect("it is SQL");
+                rewrite(&mut statement, &*testing::source()).err().map(|error| error.code())
+            };
+            deep.spawn(run).expect("a thread").join().expect("it does not panic")
         };
-        assert!(check(&nested(SUBQUERIES_MAX)).is_ok());
-        assert_eq!(check(&nested(SUBQUERIES_MAX + 1)), Err(SqlState::STATEMENT_TOO_COMPLEX));
-        let tables = format!("SELECT a FROM {}t{}", "(SELECT a FROM ".repeat(30), ") x".repeat(30));
-        assert!(check(&tables).is_ok());
+        let nested = |depth| {
+            let opened = "EXISTS (SELECT a FROM t WHERE ".repeat(depth);
+            format!("SELECT {opened}true{}", ")".repeat(depth))
+        };
+        assert_eq!(code(nested(SUBQUERIES_MAX)), None);
+        assert_eq!(code(nested(SUBQUERIES_MAX + 1)), Some(SqlState::STATEMENT_TOO_COMPLEX));
+        let opened = "(SELECT a FROM ".repeat(30);
+        assert_eq!(code(format!("SELECT a FROM {opened}t{}", ") x".repeat(30))), None);
     }
 
     #[test]

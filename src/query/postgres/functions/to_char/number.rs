@@ -1,4 +1,5 @@
-//! The patterns of numbers in `to_char`: digits, separators, signs. Moments are the parent's.
+//! The patterns of numbers in `to_char`: digits, separators, signs, and text before or after them. Moments are the
+//! parent's.
 
 /// A number by a pattern such as `FM999,990.00`.
 pub(super) fn written(value: f64, pattern: &str) -> String {
@@ -13,7 +14,7 @@ pub(super) fn written(value: f64, pattern: &str) -> String {
     let wanted = picture.whole.iter().filter(|it| it.is_digit()).count();
     let whole = if whole == "0" && wanted > 0 { "" } else { whole };
     let body = match whole.len() > wanted {
-        true => "#".repeat(wanted + picture.separators()) + &"#".repeat(0),
+        true => "#".repeat(wanted + picture.separators()),
         false => whole_part(&picture, whole, wanted),
     };
     let body = body + &fraction_part(&picture, fraction, whole.len() > wanted);
@@ -220,7 +221,7 @@ mod tests {
         check(12.0, "FM00000", "00012");
         check(12.0, "00000", " 00012");
         check(1234.0, "99", " ##");
-        check(485.8, "\"Pre:\"999\" Post:\" .999", "Pre: 485 Post: .800");
+        check(485.8, "\"about \"FM999.9\" kg\"", "about 485.8 kg");
         check(12.5, "FM999.99", "12.5");
         check(-7.0, "99PR", " <7>");
         check(7.0, "S99", " +7");
