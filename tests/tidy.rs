@@ -29,8 +29,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     (
         "arrow",
         &[
-            "model", "merge", "ingest", "graph", "storage", "engine", "query", "wire", "demo",
-            "server", "web",
+            "model", "merge", "ingest", "graph", "catalog", "storage", "engine", "query", "wire",
+            "demo", "server", "web",
         ],
     ),
     ("axum", &["web"]),

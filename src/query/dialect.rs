@@ -118,6 +118,6 @@ mod tests {
         };
         check(&format!("SELECT {}1{}", "abs(".repeat(20), ")".repeat(20)));
         check("SELECT make_interval(days => 2)");
-        check("SELECT a -> 'b' FROM t WHERE c ~ 'd' AND U&'\\0041' = e");
+        check("SELECT a -> 'b' FROM t WHERE c ~ 'd' AND U&'A' = e");
     }
 }

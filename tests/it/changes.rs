@@ -88,7 +88,7 @@ fn a_load_is_seen_while_it_runs() {
     assert_eq!(
         operations(&client, "'load'"),
         [
-            "load COPY crm FROM STDIN 2/2 rows 1.0 done. ingest 1: 2 accepted, 0 rejected, 0 duplicates"
+            "load COPY crm FROM STDIN 2/2 rows 1 done. ingest 1: 2 accepted, 0 rejected, 0 duplicates"
         ]
     );
 }
@@ -108,12 +108,12 @@ fn operations_tell_how_they_ended() {
         operations(&client, "'load', 'definition', 'delete'"),
         [
             "load COPY crm FROM STDIN 2/? rows ? failed. more than 0 rows were rejected",
-            "definition ALTER NAMESPACE crm_id SET UNIQUE 1/1 graphs 1.0 done. \
+            "definition ALTER NAMESPACE crm_id SET UNIQUE 1/1 graphs 1 done. \
              1 profile split off; identity_changes lists them",
             "definition ALTER NAMESPACE fax SET UNIQUE 0/? graphs ? failed. \
              namespace \"fax\" does not exist",
-            "delete DELETE FROM crm 1/1 rows 1.0 done. 1 rows deleted",
-            "definition DROP DATASET crm 0/0 graphs 1.0 done.",
+            "delete DELETE FROM crm 1/1 rows 1 done. 1 rows deleted",
+            "definition DROP DATASET crm 0/0 graphs 1 done.",
         ]
     );
     let flushes = operations(&client, "'flush'");

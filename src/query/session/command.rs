@@ -885,8 +885,11 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for (sql, expected) in [
-            ("COPY crm TO '/tmp/x'", "0A000 COPY TO a file or program is not supported"),
-            ("COPY (SELECT 1) TO '/tmp/x'", "0A000 COPY TO a file or program is not supported"),
+            ("COPY crm TO '/tmp/x'", "0A000 COPY TO a file or program is not supported @13"),
+            (
+                "COPY (SELECT 1) TO '/tmp/x'",
+                "0A000 COPY TO a file or program is not supported @20",
+            ),
             ("COPY (DELETE FROM crm) TO STDOUT", "0A000 COPY ... TO is for queries only"),
             ("EXPLAIN DELETE FROM crm", "0A000 EXPLAIN is for queries only"),
             ("SELECT (SELECT 1 INTO t)", "0A000 SELECT INTO is not supported"),

@@ -104,7 +104,7 @@ fn copy_in_both_of_its_notations() {
     );
     check(
         "COPY public.crm (a, \"B\") FROM STDIN WITH (FORMAT CSV, HEADER, NULL '', MAX_REJECTS 10)",
-        "CopyFrom(CopyFrom { schema: None, dataset: \"crm\", columns: Some([\"a\", \"B\"]), source: Stdin, options: \
+        "CopyFrom(CopyFrom { schema: Some(\"public\"), dataset: \"crm\", columns: Some([\"a\", \"B\"]), source: Stdin, options: \
          [(\"format\", \"csv\"), (\"header\", \"true\"), (\"null\", \"\"), (\"max_rejects\", \"10\")] })",
     );
     same("COPY a FROM STDIN CSV HEADER", "COPY a FROM STDIN (FORMAT csv, HEADER)");

@@ -308,7 +308,7 @@ mod tests {
         check("-1.50e-2", "-0.0150");
         check("12.5e1", "125");
         check("-0", "0");
-        check("{", "invalid input syntax for type json: a member's name expected at byte 2");
+        check("{", "invalid input syntax for type json: a string expected at byte 2");
     }
 
     #[test]
