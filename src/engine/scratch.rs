@@ -278,9 +278,9 @@ mod tests {
     use crate::model::definition::Existence;
     use crate::model::relation::{RelationBody, RelationColumn, TEMPORARY_SCHEMA};
 
-    /// One value in so much memory.
+    /// One value of so many bytes.
     fn rows(byte_count: usize) -> RecordBatch {
-        let offsets = OffsetBuffer::from_lengths([1]);
+        let offsets = OffsetBuffer::from_lengths([byte_count]);
         let values: ArrayRef =
             Arc::new(BinaryArray::new(offsets, Buffer::from(vec![0_u8; byte_count]), None));
         RecordBatch::try_from_iter([("a", values)]).unwrap()

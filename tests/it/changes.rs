@@ -118,7 +118,7 @@ fn operations_tell_how_they_ended() {
     );
     let flushes = operations(&client, "'flush'");
     assert_eq!(flushes.len(), 1);
-    assert!(flushes[0].contains(" datasets 1.0 done. ") && flushes[0].ends_with("bytes of log"));
+    assert!(flushes[0].contains(" datasets 1 done. ") && flushes[0].ends_with("bytes of log"));
 }
 
 /// Identities and the profiles they belong to.

