@@ -158,7 +158,11 @@ pub(in crate::query) fn of_function(
     name: &str,
     table: Arc<dyn VirtualTable>,
 ) -> Result<Arc<dyn TableProvider>> {
-    Ok(Arc::new(Provider::try_new(binding, "public", name, table)?))
+    let mut provider = Provider::try_new(binding, "public", name, table)?;
+    // Calls have the name of their function; what tells one from another for the planner is what it shows.
+    let schema = provider.schema.as_ref().clone().with_metadata(provider.facts.clone());
+    provider.schema = Arc::new(schema);
+    Ok(Arc::new(provider))
 }
 
 impl Provider {

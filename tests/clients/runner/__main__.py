@@ -20,6 +20,7 @@ def arguments():
     parser.add_argument("--reference", action="store_true", help="the same checks against a real PostgreSQL")
     parser.add_argument("--only", default="", metavar="WORDS", help="only checks whose names have this text")
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="write the outcome there as JSON and Markdown")
+    parser.add_argument("--docs", action="store_true", help="write the table of docs/clients.md anew")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="clients at a time [default: 2]")
     return parser.parse_args()
 
@@ -98,6 +99,8 @@ class Suite:
         print("\n" + report.table(outcomes))
         if self.options.report:
             report.write(outcomes, self.options.report, self.target.name)
+        if self.options.docs:
+            report.write_into(targets.ROOT / "docs/clients.md", outcomes)
         self.target.remove()
         return 0 if all(it.is_good() for it in outcomes) else 1
 

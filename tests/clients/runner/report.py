@@ -49,3 +49,11 @@ def write(outcomes, folder, target):
     text = json.dumps([asdict(it) for it in outcomes], indent=1, ensure_ascii=False)
     (folder / f"{target}.json").write_text(text + "\n")
     (folder / f"{target}.md").write_text(table(outcomes))
+
+
+def write_into(page, outcomes):
+    """Replaces the table between the marks of a page."""
+    text = page.read_text()
+    before, rest = text.split("<!-- table -->", 1)
+    _, after = rest.split("<!-- end -->", 1)
+    page.write_text(f"{before}<!-- table -->\n{table(outcomes)}<!-- end -->{after}")
