@@ -18,6 +18,11 @@ use datafusion::logical_expr::{
 };
 
 use crate::query::postgres::{Shift, checked, has_text_form, shifted, text_form};
+use crate::query::session::plan::check_expression_height;
+
+/// Levels of an expression that are looked at: types are found out anew at each level, which takes minutes
+/// for sums of a thousand terms. What is higher is left as DataFusion means it.
+const HEIGHT_MAX: usize = 40;
 
 /// The functions that stand in for what DataFusion would do.
 struct Meaning {
@@ -61,6 +66,9 @@ pub(super) fn apply(plan: LogicalPlan, zone: &str) -> Result<LogicalPlan> {
         let schema = merge_schema(&node.inputs());
         let names = NamePreserver::new(&node);
         node.map_expressions(|expression| {
+            if check_expression_height(&expression, HEIGHT_MAX).is_err() {
+                return Ok(Transformed::no(expression));
+            }
             let name = names.save(&expression);
             let replaced = expression.transform_up(|it| meaning.replace(it, &schema))?;
             Ok(replaced.update_data(|expression| name.restore(expression)))

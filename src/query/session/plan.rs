@@ -297,7 +297,14 @@ pub(super) fn check_height(plan: &LogicalPlan, height_max: usize) -> Result<()> 
     Ok(())
 }
 
-fn check_expression_height(expression: &Expr, height_max: usize) -> datafusion::error::Result<()> {
+/// The same for one expression.
+///
+/// # Errors
+/// `54001`.
+pub(super) fn check_expression_height(
+    expression: &Expr,
+    height_max: usize,
+) -> datafusion::error::Result<()> {
     let mut open = vec![(expression, 1)];
     while let Some((expression, height)) = open.pop() {
         if height > height_max {
