@@ -205,7 +205,7 @@ impl Log {
     }
 }
 
-pub(crate) fn checksum(sequence: u64, payload: &[u8]) -> u32 {
+fn checksum(sequence: u64, payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&sequence.to_le_bytes()), payload)
 }
 
@@ -251,8 +251,15 @@ fn read(number: u64, contents: &Bytes) -> Result<Replay> {
     Ok(replay)
 }
 
+/// Bytes of a whole record that begins with this header, if it is one.
+pub(crate) fn record_length(header: &[u8]) -> Option<usize> {
+    let length = header.get(..4)?.try_into().map(u32::from_le_bytes).ok()? as usize;
+    let possible = header.len() == RECORD_HEADER && length > 0 && length <= RECORD_BYTES_MAX;
+    possible.then_some(RECORD_HEADER + length)
+}
+
 /// The payload of the record at an offset, if a whole and sound one of that sequence is there.
-fn record(contents: &Bytes, at: usize, sequence: u64) -> Option<Bytes> {
+pub(crate) fn record(contents: &Bytes, at: usize, sequence: u64) -> Option<Bytes> {
     let header = contents.get(at..at + RECORD_HEADER)?;
     let number = |from: usize| header[from..from + 4].try_into().map(u32::from_le_bytes).ok();
     let (length, sum) = (number(0)? as usize, number(4)?);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::env::disk::{Disk, Growing};
 use crate::error::{Error, Result};
-use crate::storage::log::{FILE_HEADER, RECORD_BYTES_MAX, RECORD_HEADER, checksum, header, path};
+use crate::storage::log::{FILE_HEADER, RECORD_HEADER, header, path, record, record_length};
 
 /// A log being read.
 pub struct LogTail {
@@ -49,24 +49,11 @@ impl LogTail {
     /// What the disk says.
     pub fn next_record(&mut self) -> Result<Option<Bytes>> {
         let head = self.file.read(self.end, RECORD_HEADER)?;
-        let Some(length) = head.get(..4).and_then(|bytes| bytes.try_into().ok()) else {
-            return Ok(None);
-        };
-        let length = u32::from_le_bytes(length) as usize;
-        if length == 0 || length > RECORD_BYTES_MAX || head.len() < RECORD_HEADER {
-            return Ok(None);
-        }
-        let record = self.file.read(self.end, RECORD_HEADER + length)?;
-        if record.len() < RECORD_HEADER + length || record[..RECORD_HEADER] != head {
-            return Ok(None);
-        }
-        let payload = record.slice(RECORD_HEADER..);
-        let sum = checksum(self.sequence, &payload).to_le_bytes();
-        if record[4..8] != sum || record[8..16] != self.sequence.to_le_bytes() {
-            return Ok(None);
-        }
+        let Some(length) = record_length(&head) else { return Ok(None) };
+        let whole = self.file.read(self.end, length)?;
+        let Some(payload) = record(&whole, 0, self.sequence) else { return Ok(None) };
         self.sequence += 1;
-        self.end += record.len() as u64;
+        self.end += whole.len() as u64;
         Ok(Some(payload))
     }
 }
