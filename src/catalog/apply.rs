@@ -67,11 +67,7 @@ impl Catalog {
                 if self.datasets.contains_key(name) {
                     return skip_or(*existence, exists("dataset", name));
                 }
-                if self.relations.get(&RelationName::new("public", name)).is_some() {
-                    let message = format!("relation \"{name}\" already exists");
-                    return Err(Error::new(SqlState::DUPLICATE_TABLE, message)
-                        .hint("it is a view or a scratch table; give the dataset another name"));
-                }
+                self.check_no_relation(name)?;
                 next.create_dataset(name, *kind, columns, options)?
             }
             Definition::AlterDataset { name, changes } => {
@@ -84,8 +80,7 @@ impl Catalog {
                 if let Err(error) = self.dataset(name) {
                     return skip_or(*existence, error);
                 }
-                let of_views = RelationName::new("public", name);
-                self.relations.check_unused(&format!("dataset {}", quote_name(name)), &of_views)?;
+                self.check_unused("dataset", "public", name)?;
                 next.drop_dataset(name)?
             }
             Definition::CreateMergePolicy { policy, default, existence } => {
@@ -104,9 +99,7 @@ impl Catalog {
                 if let Err(error) = self.policy(name) {
                     return skip_or(*existence, error);
                 }
-                let of_views = RelationName::new("profiles_by", name);
-                let what = format!("merge policy {}", quote_name(name));
-                self.relations.check_unused(&what, &of_views)?;
+                self.check_unused("merge policy", "profiles_by", name)?;
                 next.drop_policy(name)?
             }
             Definition::Decide { .. }
@@ -116,13 +109,7 @@ impl Catalog {
                 (false, notice) => return Ok(Applied { catalog: None, notice }),
             },
             Definition::Relation(definition) => {
-                let is_taken = |name: &RelationName| {
-                    let known = |name: &String| {
-                        self.datasets.contains_key(name) || RESERVED_TABLES.contains(&name.as_str())
-                    };
-                    name.schema == "public" && known(&name.name)
-                };
-                match next.relations.apply(definition, &is_taken)? {
+                match next.relations.apply(definition, &|name| self.is_taken(name))? {
                     (true, notice) => notice,
                     (false, notice) => return Ok(Applied { catalog: None, notice }),
                 }
@@ -130,6 +117,29 @@ impl Catalog {
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })
+    }
+
+    /// Whether a relation's name is that of a table that is none of the user's.
+    fn is_taken(&self, name: &RelationName) -> bool {
+        let known = |name: &String| {
+            self.datasets.contains_key(name) || RESERVED_TABLES.contains(&name.as_str())
+        };
+        name.schema == "public" && known(&name.name)
+    }
+
+    fn check_no_relation(&self, dataset: &str) -> Result<()> {
+        if self.relations.get(&RelationName::new("public", dataset)).is_none() {
+            return Ok(());
+        }
+        let message = format!("relation \"{dataset}\" already exists");
+        Err(Error::new(SqlState::DUPLICATE_TABLE, message)
+            .hint("it is a view or a scratch table; give the dataset another name"))
+    }
+
+    /// Refuses to drop what views are about.
+    fn check_unused(&self, kind: &str, schema: &str, name: &str) -> Result<()> {
+        let of_views = RelationName::new(schema, name);
+        self.relations.check_unused(&format!("{kind} {}", quote_name(name)), &of_views)
     }
 
     fn create_namespace(&mut self, definition: &Definition) -> Result<Option<String>> {

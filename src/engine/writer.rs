@@ -221,13 +221,7 @@ impl Writer {
                 Request::Close(reply) => close = Some(reply),
             }
         }
-        let watch = Stopwatch::start();
-        let synced = self.store.sync();
-        if !answers.is_empty() {
-            let metrics = &self.shared.metrics;
-            let log_bytes = self.store.log_bytes();
-            metrics.note_sync(answers.len(), watch.seconds(), synced.is_ok(), log_bytes);
-        }
+        let synced = self.sync(answers.len());
         match &synced {
             Ok(()) => {
                 self.shared.metrics.commits.inc_by(answers.len() as u64);
@@ -253,6 +247,17 @@ impl Writer {
             drop(reply.send(pinned));
         }
         close
+    }
+
+    /// Makes a group durable.
+    fn sync(&mut self, answer_count: usize) -> Result<()> {
+        let watch = Stopwatch::start();
+        let synced = self.store.sync();
+        if answer_count > 0 {
+            let (metrics, log_bytes) = (&self.shared.metrics, self.store.log_bytes());
+            metrics.note_sync(answer_count, watch.seconds(), synced.is_ok(), log_bytes);
+        }
+        synced
     }
 
     fn pin_files(&mut self) -> Result<PinnedFiles> {

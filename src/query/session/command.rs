@@ -430,36 +430,38 @@ fn refused(statement: &Statement) -> Error {
     }
 }
 
+/// Words with which statements about the session begin.
+const SESSION_WORDS: &[&str] = &[
+    "SET",
+    "SHOW",
+    "RESET",
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "END",
+    "ROLLBACK",
+    "ABORT",
+    "SAVEPOINT",
+    "RELEASE",
+    "PREPARE",
+    "EXECUTE",
+    "DEALLOCATE",
+    "DECLARE",
+    "FETCH",
+    "MOVE",
+    "CLOSE",
+    "DISCARD",
+    "LISTEN",
+    "UNLISTEN",
+    "NOTIFY",
+    "LOCK",
+    "CHECKPOINT",
+];
+
 /// Reads a statement about the session; `None` if it is none.
 fn session_command(sql: &str) -> Result<Option<Command>> {
-    const FIRST: &[&str] = &[
-        "SET",
-        "SHOW",
-        "RESET",
-        "BEGIN",
-        "START",
-        "COMMIT",
-        "END",
-        "ROLLBACK",
-        "ABORT",
-        "SAVEPOINT",
-        "RELEASE",
-        "PREPARE",
-        "EXECUTE",
-        "DEALLOCATE",
-        "DECLARE",
-        "FETCH",
-        "MOVE",
-        "CLOSE",
-        "DISCARD",
-        "LISTEN",
-        "UNLISTEN",
-        "NOTIFY",
-        "LOCK",
-        "CHECKPOINT",
-    ];
     let first = first_word(sql);
-    if !FIRST.iter().any(|word| first.eq_ignore_ascii_case(word)) {
+    if !SESSION_WORDS.iter().any(|word| first.eq_ignore_ascii_case(word)) {
         return Ok(None);
     }
     let mut cursor = Cursor::try_new(sql)?;

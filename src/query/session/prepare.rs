@@ -21,7 +21,7 @@ use crate::query::session::names::Target;
 use crate::query::session::plan::{PlannedQuery, Planner};
 use crate::query::session::scratch::{self, PlannedScratch};
 use crate::query::session::{backup, decide, explain, explain_profile};
-use crate::query::statements::Parsed;
+use crate::query::statements::{CopyTo, Parsed};
 
 /// Statements that a session remembers by their text; each holds a plan of some 10 KiB.
 const CACHE_STATEMENTS_MAX: usize = 256;
@@ -260,17 +260,7 @@ async fn planned(
             planned.body = Body::Query(query);
         }
         Command::CopyTo(query, copy) => {
-            let query = plan_query(session, query, &copy.sql, declared).await;
-            let query = query.map_err(|error| match copy.table_position {
-                Some(position) => error.at(position),
-                None => error,
-            })?;
-            if !query.parameters.is_empty() {
-                let message = "there is no parameter $1";
-                return Err(Error::new(SqlState::UNDEFINED_PARAMETER, message)
-                    .hint("COPY takes no parameters"));
-            }
-            planned.body = Body::Query(query);
+            planned.body = Body::Query(plan_copied(session, query, copy, declared).await?);
         }
         Command::Explain(explain) => {
             let query = plan_query(session, &explain.query, sql, declared).await?;
@@ -310,6 +300,25 @@ async fn planned(
         planned.parameters = declared.iter().flatten().cloned().collect();
     }
     Ok(planned)
+}
+
+/// Plans what COPY TO sends.
+async fn plan_copied(
+    session: &Arc<Inner>,
+    query: &sqlparser::ast::Query,
+    copy: &CopyTo,
+    declared: &[Option<DataType>],
+) -> Result<PlannedQuery> {
+    let query = plan_query(session, query, &copy.sql, declared).await;
+    let query = query.map_err(|error| match copy.table_position {
+        Some(position) => error.at(position),
+        None => error,
+    })?;
+    if query.parameters.is_empty() {
+        return Ok(query);
+    }
+    let message = "there is no parameter $1";
+    Err(Error::new(SqlState::UNDEFINED_PARAMETER, message).hint("COPY takes no parameters"))
 }
 
 /// Plans a statement that changes rows, if they are a scratch table's.
