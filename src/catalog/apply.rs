@@ -91,8 +91,7 @@ impl Catalog {
                 next.create_policy(policy, *default)?
             }
             Definition::SetDefaultMergePolicy { name } => {
-                self.policy(name)?;
-                next.default_policy.clone_from(name);
+                next.default_policy.clone_from(&self.policy(name)?.name);
                 None
             }
             Definition::DropMergePolicy { name, existence } => {
