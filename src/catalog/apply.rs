@@ -78,7 +78,9 @@ impl Catalog {
                 if let Err(error) = self.dataset(name) {
                     return skip_or(*existence, error);
                 }
-                next.drop_dataset(name)?
+                let notice = next.drop_dataset(name)?;
+                next.access.forget_table("public", name);
+                notice
             }
             Definition::CreateMergePolicy { policy, default, existence } => {
                 let there = self.policies.contains_key(&policy.name);
@@ -96,7 +98,9 @@ impl Catalog {
                 if let Err(error) = self.policy(name) {
                     return skip_or(*existence, error);
                 }
-                next.drop_policy(name)?
+                let notice = next.drop_policy(name)?;
+                next.access.forget_table("profiles_by", name);
+                notice
             }
             Definition::Decide { .. }
             | Definition::Undecide { .. }
@@ -104,6 +108,7 @@ impl Catalog {
                 (true, notice) => notice,
                 (false, notice) => return Ok(Applied { catalog: None, notice }),
             },
+            Definition::Access(change) => next.change_access(change)?,
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })

@@ -4,6 +4,7 @@
 //! engine applies a definition, logs it, and shows the next catalog once the log is durable; replaying
 //! the log gives the same catalog, numbers included. Nothing here touches rows or disk.
 
+pub mod access;
 mod apply;
 pub mod attributes;
 mod decide;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::access::Access;
 pub use crate::catalog::apply::Applied;
 use crate::catalog::attributes::Attribute;
 use crate::catalog::decisions::Decisions;
@@ -46,6 +48,9 @@ pub struct Catalog {
     /// How many identities a graph holds at most; 0 for no limit.
     #[serde(default = "graph_identities_max_default")]
     pub graph_identities_max: u32,
+    /// Who may do what.
+    #[serde(default)]
+    pub access: Access,
 }
 
 fn graph_identities_max_default() -> u32 {
@@ -64,6 +69,7 @@ impl Default for Catalog {
             next_dataset_id: 0,
             decisions: Decisions::default(),
             graph_identities_max: GRAPH_IDENTITIES_MAX_DEFAULT,
+            access: Access::default(),
         }
     }
 }
@@ -153,6 +159,7 @@ mod tests {
         let fields = json.as_object_mut().unwrap();
         assert!(fields.remove("decisions").is_some());
         assert!(fields.remove("graph_identities_max").is_some());
+        assert!(fields.remove("access").is_some());
         assert_eq!(serde_json::from_value::<Catalog>(json).unwrap(), catalog);
     }
 }

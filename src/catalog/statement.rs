@@ -34,6 +34,7 @@ impl Catalog {
                 format!("DROP {}", self.decision_text(*kind, left, right))
             }
             Definition::AlterSystem { setting } => setting_text(*setting),
+            Definition::Access(_) => "GRANT".to_owned(),
         }
     }
 }

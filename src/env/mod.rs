@@ -11,3 +11,4 @@ pub mod memory_disk;
 pub mod random;
 pub mod real_disk;
 pub mod threads;
+pub mod tls;

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::access::AccessChange;
 use crate::model::dataset::{Column, DatasetKind, Upsert};
 use crate::model::decision::{DecidedIdentity, DecisionKind};
 use crate::model::namespace::{Kind, Normalization};
@@ -171,4 +172,6 @@ pub enum Definition {
         /// The setting and its value.
         setting: ServerSetting,
     },
+    /// Roles, privileges, and what is sensitive.
+    Access(AccessChange),
 }

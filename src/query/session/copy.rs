@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::engine::{Load, LoadReport, Source};
 use crate::env::disk::open_for_reading;
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::Privilege;
 use crate::ingest::{Format, Input, Options, format_named, format_of_path};
 use crate::query::session::execute::blocking;
 use crate::query::session::transaction::CommitGate;
@@ -37,7 +38,12 @@ pub(super) async fn run(
     gate: &Arc<CommitGate>,
     statement: &CopyFrom,
 ) -> Result<Outcome> {
+    let listed: Vec<&str> = statement.columns.iter().flatten().map(String::as_str).collect();
     let columns = columns(session, statement)?;
+    session.check_table(&statement.dataset, &listed, Privilege::Insert)?;
+    if matches!(statement.source, CopySource::Path(_)) {
+        session.check_reads_files()?;
+    }
     let (options, given, max_rejects) = options(statement)?;
     match &statement.source {
         CopySource::Stdin => {

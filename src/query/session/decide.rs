@@ -30,6 +30,7 @@ pub(super) async fn run(
     values: &[ScalarValue],
 ) -> Result<Outcome> {
     session.check_may_write(stated.tag())?;
+    session.check_steward()?;
     let identity = |(namespace, text): &(String, StatedText)| {
         let null = || {
             let message = format!("the value of namespace \"{namespace}\" is null");
@@ -41,7 +42,7 @@ pub(super) async fn run(
     let pair = StatedPair { kind: stated.kind, left, right };
     let comment = stated.comment.as_ref().map(|text| said(text, values)).transpose()?.flatten();
     gate.commit()?;
-    let (database, user) = (Arc::clone(&session.server.database), session.user.clone());
+    let (database, user) = (Arc::clone(&session.server.database), session.current_user());
     let removal = stated.removal;
     let defined = blocking(move || match removal {
         Some(existence) => database.undecide(&pair, existence),

@@ -19,6 +19,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::Privilege;
 use crate::model::names::RESERVED_TABLES;
 use crate::query::error::{from_datafusion, from_parser, position};
 use crate::query::session::names::Target;
@@ -54,7 +55,9 @@ pub(super) async fn plan(
     let snapshot = session.snapshot();
     let at = relation_position(delete, sql);
     snapshot.catalog().dataset(&dataset).map_err(|error| error.at(at))?;
+    session.check_table(&dataset, &[], Privilege::Delete)?;
     session.binding.pin(snapshot);
+    session.binding.set_mask(session.acting().mask.clone());
     let provider =
         deletable(&session.binding, &dataset).map_err(|error| from_datafusion(&error, sql))?;
     let target = Target {

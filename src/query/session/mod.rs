@@ -10,6 +10,7 @@
 //! Planning and running happen on the server's runtime, whose threads have the stacks for it; the
 //! public methods go there by themselves. Nothing here knows the protocol.
 
+pub mod access;
 mod command;
 mod copy;
 mod cursor;
@@ -21,6 +22,7 @@ mod describe;
 mod execute;
 mod explain;
 mod explain_profile;
+mod guard;
 mod insert;
 pub mod moment;
 mod names;
@@ -60,6 +62,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result, SqlState};
 use crate::model::server_setting::GRAPH_IDENTITIES_MAX;
 use crate::query::session::cursor::Cursors;
+use crate::query::session::guard::Acting;
 use crate::query::session::prepare::Cache;
 use crate::query::session::server::Entry;
 use crate::query::session::settings::Variables;
@@ -72,7 +75,7 @@ use crate::query::tables::Binding;
 pub use crate::query::session::copy::CopyIn;
 pub use crate::query::session::prepare::Prepared;
 pub use crate::query::session::script::{Output, moved};
-pub use crate::query::session::server::{Server, SessionInfo, Settings, computation_runtime};
+pub use crate::query::session::server::{Challenge, Server, SessionInfo, Settings, computation_runtime};
 pub use crate::query::session::transaction::{TransactionStatus, cancelled, timed_out};
 
 /// The most prepared statements of a session: each holds a plan.
@@ -163,6 +166,9 @@ pub(in crate::query::session) struct Inner {
     entry: Arc<Entry>,
     process_id: i32,
     user: String,
+    /// Whether anybody could connect under that name, because no roles had been made.
+    implicit: bool,
+    acting: Mutex<Option<Arc<Acting>>>,
     database_name: String,
     binding: Arc<Binding>,
     planning: Planning,
@@ -193,7 +199,12 @@ impl Drop for Inner {
 }
 
 impl Session {
-    fn new(server: Arc<Server>, entry: Arc<Entry>, options: &[(String, String)]) -> Result<Self> {
+    fn new(
+        server: Arc<Server>,
+        entry: Arc<Entry>,
+        implicit: bool,
+        options: &[(String, String)],
+    ) -> Result<Self> {
         let info = entry.info.lock().clone();
         let mut variables = Variables::new(&info.user);
         // A zone first, wherever it stands: moments among the others are read in it.
@@ -214,6 +225,8 @@ impl Session {
                 entry,
                 process_id: info.process_id,
                 user: info.user,
+                implicit,
+                acting: Mutex::default(),
                 database_name: info.database_name,
                 binding,
                 variables: Mutex::new(variables),
@@ -394,9 +407,11 @@ impl Session {
     /// Reported settings that have changed since the last call; all of them, the first time.
     pub fn take_reports(&self) -> Vec<(&'static str, String)> {
         let values = self.inner.variables.lock().all();
+        let superuser = self.inner.is_superuser_shown();
         let mut reported = self.inner.reported.lock();
         let mut changed = Vec::new();
         for (known, value) in values.into_iter().filter(|(known, _)| known.reported) {
+            let value = if known.name == "is_superuser" { superuser.clone() } else { value };
             if reported.get(known.name) != Some(&value) {
                 reported.insert(known.name, value.clone());
                 changed.push((known.name, value));
@@ -480,6 +495,9 @@ impl Inner {
 
     /// The value of a setting: the session's, or the server's that is in force now.
     fn setting(&self, name: &str) -> Result<String> {
+        if name.eq_ignore_ascii_case("is_superuser") {
+            return Ok(self.is_superuser_shown());
+        }
         if name.eq_ignore_ascii_case(GRAPH_IDENTITIES_MAX) {
             return Ok(self.snapshot().catalog().graph_identities_max.to_string());
         }
@@ -493,6 +511,9 @@ impl Inner {
         for (known, value) in &mut all {
             if known.name == GRAPH_IDENTITIES_MAX {
                 value.clone_from(&server);
+            }
+            if known.name == "is_superuser" {
+                *value = self.is_superuser_shown();
             }
         }
         all
@@ -532,11 +553,19 @@ impl Inner {
         Ok(self.binding.snapshot())
     }
 
+    fn is_superuser_shown(&self) -> String {
+        if self.authority().superuser { "on" } else { "off" }.to_owned()
+    }
+
     /// Refuses statements that write where nothing can be written.
     ///
     /// # Errors
-    /// `25006` while the session shows the past, `0A000` within a block.
+    /// `25006` in a read-only transaction, and while the session shows the past, `0A000` within a block.
     fn check_may_write(&self, what: &str) -> Result<()> {
+        if self.variables.lock().is_read_only() {
+            let message = format!("cannot execute {what} in a read-only transaction");
+            return Err(Error::new(SqlState("25006"), message));
+        }
         let past = self.variables.lock().past();
         let set = [("as_of", past.as_of), ("known_at", past.known_at)];
         if let Some((name, _)) = set.iter().find(|(_, moment)| moment.is_some()) {

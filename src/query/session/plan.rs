@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::query::error::{external, from_datafusion, too_complex};
 use crate::query::postgres::{Source, rewrite};
 use crate::query::session::depth::HEIGHT_MAX;
+use crate::query::session::guard::Uses;
 use crate::query::session::names::{Names, Target};
 use crate::query::session::parameters::{Mentioned, fields, known, settle};
 
@@ -43,6 +44,8 @@ pub(super) struct PlannedQuery {
     pub(super) parameters: Vec<DataType>,
     /// Names and types of the columns, as clients see them.
     pub(super) schema: SchemaRef,
+    /// What it names.
+    pub(super) uses: Uses,
     analysed: LogicalPlan,
     /// Whether it calls functions whose answer holds for one execution only.
     momentary: bool,
@@ -87,7 +90,8 @@ impl Planner<'_> {
             (result, false) => result.map_err(convert)?,
         };
         let parameters = types.into_iter().map(|ty| ty.unwrap_or(DataType::Utf8View)).collect();
-        self.finish(plan, names, parameters, sql)
+        let uses = tables.into_uses();
+        self.finish(plan, names, parameters, uses, sql)
     }
 
     fn finish(
@@ -95,6 +99,7 @@ impl Planner<'_> {
         plan: LogicalPlan,
         names: Option<Vec<Option<String>>>,
         parameters: Vec<DataType>,
+        uses: Uses,
         sql: &str,
     ) -> Result<PlannedQuery> {
         let convert = |error| from_datafusion(&error, sql);
@@ -111,11 +116,16 @@ impl Planner<'_> {
             self.state.analyzer().execute_and_check(plan, config, |_, _| {}).map_err(convert)?;
         let schema = output_schema(&analysed, names);
         let optimised = OnceLock::new();
-        Ok(PlannedQuery { parameters, schema, analysed, momentary, optimised })
+        Ok(PlannedQuery { parameters, schema, uses, analysed, momentary, optimised })
     }
 }
 
 impl PlannedQuery {
+    /// The plan before it is optimised.
+    pub(super) fn analysed(&self) -> &LogicalPlan {
+        &self.analysed
+    }
+
     /// The plan before it is optimised.
     pub(super) fn into_analysed(self) -> LogicalPlan {
         self.analysed

@@ -18,7 +18,7 @@ use crate::query::session::delete::{self, PlannedDelete};
 use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::names::Target;
 use crate::query::session::plan::{PlannedQuery, Planner};
-use crate::query::session::{decide, explain, explain_profile};
+use crate::query::session::{decide, explain, explain_profile, guard};
 use crate::query::statements::Parsed;
 
 /// Statements that a session remembers by their text; each holds a plan of some 10 KiB.
@@ -133,7 +133,9 @@ fn same_types(before: Option<&Schema>, after: Option<&Schema>) -> bool {
 
 fn versions(session: &Inner) -> (u64, u64) {
     let catalog = session.snapshot().catalog().version;
-    (catalog, session.settings_version.load(Ordering::Relaxed))
+    // Rights end when they are taken, also within a block that reads an older catalog.
+    let access = session.latest().catalog().access.version;
+    (catalog, session.settings_version.load(Ordering::Relaxed) ^ (access << 32))
 }
 
 /// Reads and plans one statement.
@@ -284,13 +286,17 @@ async fn plan_over(
     target: Option<Target>,
 ) -> Result<PlannedQuery> {
     let search_path = session.variables.lock().search_path();
+    session.binding.set_mask(session.acting().mask.clone());
+    let deleted = target.as_ref().map(|target| target.reference.table().to_owned());
     let planner = Planner {
         state: &session.planning.state,
         search_path: &search_path,
         source: session.planning.source.as_ref(),
         target,
     };
-    planner.plan(query.clone(), sql, declared).await
+    let planned = planner.plan(query.clone(), sql, declared).await?;
+    guard::check_query(session, &planned.uses, planned.analysed(), deleted.as_deref())?;
+    Ok(planned)
 }
 
 /// The name of a setting as SHOW gives it back.

@@ -19,6 +19,7 @@ pub mod identity_changes;
 pub mod identity_links;
 pub mod ingests;
 pub mod lookup;
+pub mod mask;
 pub mod merge_policies;
 pub mod merge_strategies;
 pub mod namespaces;
@@ -42,6 +43,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parking_lot::RwLock;
 
+use crate::catalog::access::sensitive::Sensitive;
 use crate::engine::{Database, Past, Snapshot};
 use crate::error::{Error, Result};
 use crate::query::session::zone::Zone;
@@ -54,6 +56,7 @@ pub struct Binding {
     pinned: RwLock<Pinned>,
     policy: RwLock<Option<String>>,
     zone: RwLock<Zone>,
+    mask: RwLock<Option<Arc<Sensitive>>>,
     directory: Arc<dyn Directory>,
 }
 
@@ -113,7 +116,8 @@ impl Binding {
             shown: database.snapshot(),
         };
         let (pinned, zone) = (RwLock::new(pinned), RwLock::new(Zone::UTC));
-        Self { database, pinned, policy: RwLock::default(), zone, directory }
+        let (policy, mask) = (RwLock::default(), RwLock::default());
+        Self { database, pinned, policy, zone, mask, directory }
     }
 
     /// Shows another snapshot from now on.
@@ -155,6 +159,16 @@ impl Binding {
     /// The zone of the session.
     pub fn zone(&self) -> Zone {
         *self.zone.read()
+    }
+
+    /// Hides what is sensitive from now on, or nothing.
+    pub fn set_mask(&self, mask: Option<Arc<Sensitive>>) {
+        *self.mask.write() = mask;
+    }
+
+    /// What is hidden, if anything is.
+    pub fn mask(&self) -> Option<Arc<Sensitive>> {
+        self.mask.read().clone()
     }
 
     /// Shows `profiles` under a policy, or under the default.
@@ -201,6 +215,11 @@ pub trait VirtualTable: Send + Sync + Debug {
     /// As [`VirtualTable::schema`].
     fn bound_schema(&self, _binding: &Binding, snapshot: &Snapshot) -> Result<SchemaRef> {
         self.schema(snapshot)
+    }
+
+    /// The dataset whose columns it has, if it is one's.
+    fn dataset(&self) -> Option<&str> {
+        None
     }
 
     /// What it shows.
