@@ -21,6 +21,7 @@ use crate::config::setting::Subcommand;
 use crate::config::typed::Typed;
 use crate::demo::{Company, PEOPLE_DEFAULT, PEOPLE_MAX, SEED_DEFAULT};
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::{AuditLevel, Authentication};
 
 /// Where the server listens unless told otherwise.
 pub const LISTEN_DEFAULT: SocketAddr =
@@ -41,6 +42,9 @@ pub const MEMORY_LIMIT_DEFAULT_BYTES: u64 = 2 << 30;
 /// The least memory limit: under it, sorting one batch a thread would already fail.
 pub const MEMORY_LIMIT_MIN_BYTES: u64 = 64 << 20;
 
+/// The variable with the password that the bootstrap role shall have.
+pub const PASSWORD_VARIABLE: &str = "SELFSAME_PASSWORD";
+
 /// The configuration file that is read if it is there.
 pub const FILE_DEFAULT: &str = "selfsame.toml";
 
@@ -49,7 +53,7 @@ pub const FILE_DEFAULT: &str = "selfsame.toml";
 pub struct Config {
     /// Folder of the store; `None`: in memory, or for `demo` a temporary one.
     pub data: Option<PathBuf>,
-    /// Where to listen for PostgreSQL clients; a loopback address.
+    /// Where to listen for PostgreSQL clients.
     pub listen: SocketAddr,
     /// Which log lines are wanted: a filter such as `info,selfsame::engine=debug`.
     pub log: String,
@@ -59,6 +63,33 @@ pub struct Config {
     pub connections_max: usize,
     /// Memory for queries and caches.
     pub memory_limit_bytes: u64,
+    /// Files of the certificate and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Whom to ask for a password.
+    pub authentication: Authentication,
+    /// The password that the bootstrap role shall have.
+    pub password: Option<Secret>,
+    /// Whether to listen where other machines come in unasked or are listened to.
+    pub insecure_listen: bool,
+    /// What the audit log has.
+    pub audit: AuditLevel,
+}
+
+/// A text that is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// What is to be done.
@@ -123,7 +154,7 @@ pub fn parse(
     let (name, of_command) = matches.subcommand().expect("clap demands a subcommand");
     let subcommand = Subcommand::named(name).expect("clap knows our subcommands only");
     let typed = typed::collect(subcommand, &matches, of_command, outside)?;
-    let config = config(&typed)?;
+    let config = config(&typed, outside)?;
     Ok(Invocation::Run(command(subcommand, of_command, &typed, &config)?, config))
 }
 
@@ -136,11 +167,11 @@ fn misunderstood(error: &clap::Error) -> Error {
     if rest.is_empty() { error } else { error.hint(rest.trim()) }
 }
 
-fn config(typed: &Typed) -> Result<Config> {
+fn config(typed: &Typed, outside: &Outside<'_>) -> Result<Config> {
     let copy_directories = typed.paths("copy_directories")?;
     Ok(Config {
         data: typed.one("data", value::data_directory)?,
-        listen: typed.one("listen", value::loopback_address)?.unwrap_or(LISTEN_DEFAULT),
+        listen: typed.one("listen", value::address)?.unwrap_or(LISTEN_DEFAULT),
         log: typed.one("log", value::log_filter)?.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
         copy_directories: copy_directories.unwrap_or_else(|| vec![PathBuf::from(".")]),
         connections_max: typed
@@ -149,7 +180,45 @@ fn config(typed: &Typed) -> Result<Config> {
         memory_limit_bytes: typed
             .one("memory_limit", |text| value::bytes(text, MEMORY_LIMIT_MIN_BYTES))?
             .unwrap_or(MEMORY_LIMIT_DEFAULT_BYTES),
+        certificate: certificate(typed)?,
+        authentication: typed.one("authentication", value::authentication)?.unwrap_or_default(),
+        password: password(typed, outside)?,
+        insecure_listen: typed.one("insecure_listen", value::boolean)?.unwrap_or(false),
+        audit: typed.one("audit", value::audit_level)?.unwrap_or_default(),
     })
+}
+
+fn certificate(typed: &Typed) -> Result<Option<(PathBuf, PathBuf)>> {
+    let file = |key| typed.one(key, |text| value::file(text));
+    match (file("ssl_cert_file")?, file("ssl_key_file")?) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (given, _) => {
+            let (given, missing) = match given {
+                Some(_) => ("ssl_cert_file", "ssl_key_file"),
+                None => ("ssl_key_file", "ssl_cert_file"),
+            };
+            let message = format!("{given} is set, and {missing} is not: TLS needs both");
+            Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message))
+        }
+    }
+}
+
+/// The first password comes from a variable or a file, so that no list of processes shows it.
+fn password(typed: &Typed, outside: &Outside<'_>) -> Result<Option<Secret>> {
+    let variable = (outside.variable)(PASSWORD_VARIABLE).filter(|text| !text.is_empty());
+    if let Some(text) = variable {
+        let text = text.into_string().map_err(|_| {
+            let message = format!("{PASSWORD_VARIABLE} is no valid UTF-8");
+            Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+        })?;
+        return Ok(Some(Secret(text)));
+    }
+    let Some(path) = typed.one("password_file", |text| value::file(text))? else { return Ok(None) };
+    let text = (outside.file)(&path).map_err(|error| {
+        Error::io(format!("read password_file \"{}\"", path.display()), &error)
+    })?;
+    Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())))
 }
 
 fn command(

@@ -5,6 +5,7 @@
 //! log-in. At the end the listener stops first, then sessions, then the engine, which flushes its log.
 //! `sample` is for `demo`, `console` for what needs no server.
 
+mod access;
 mod console;
 mod sample;
 
@@ -24,9 +25,13 @@ use crate::engine::{Database, Options};
 use crate::error::{Error, Result};
 use crate::query::session::{Server, Settings};
 use crate::server::sample::TemporaryFolder;
+use crate::wire::Door;
 
 /// The user that the printed command lines name; without authentication any will do.
 const USER: &str = "selfsame";
+
+/// A name that is no role's.
+const ANYBODY: &str = "";
 
 /// Threads that speak the protocol: they only move bytes, so that two keep up with all cores.
 const PROTOCOL_THREADS: usize = 2;
@@ -88,7 +93,7 @@ fn sql(config: &Config, statement: Option<&str>) -> Result<()> {
 fn serve(config: &Config) -> Result<()> {
     let running = Running::start(config)?;
     running.announce(config.data.as_deref(), None);
-    running.finish(config)
+    running.finish()
 }
 
 /// Serves a sample company until asked to stop.
@@ -103,7 +108,7 @@ fn demo(config: &Config, company: Company) -> Result<()> {
         Ok(loaded) => running.announce(config.data.as_deref(), Some(&loaded)),
         Err(error) => return running.database.close().and(Err(error)),
     }
-    running.finish(&config)
+    running.finish()
 }
 
 /// Everything a server consists of, once the port is its own.
@@ -113,12 +118,14 @@ struct Running {
     signals: [Signal; 2],
     database: Arc<Database>,
     server: Arc<Server>,
+    door: Door,
 }
 
 impl Running {
     /// Takes the port before the store, as that is what most often fails.
     fn start(config: &Config) -> Result<Self> {
         let runtime = runtime()?;
+        let certificates = access::certificates(config)?;
         let listener = listen(&runtime, config.listen)?;
         let signals = {
             let _entered = runtime.enter();
@@ -129,7 +136,12 @@ impl Running {
         let signals = [interrupt.map_err(refused)?, terminate.map_err(refused)?];
         let database = open(config)?;
         let server = sessions(&database, config);
-        Ok(Self { runtime, listener, signals, database, server })
+        if let Err(error) = access::secure(config, &server) {
+            return database.close().and(Err(error));
+        }
+        access::reload_when_told(&runtime, &server, certificates.clone())?;
+        let door = access::door(config, certificates);
+        Ok(Self { runtime, listener, signals, database, server, door })
     }
 
     /// Makes and loads the sample, unless the store has datasets already.
@@ -145,7 +157,11 @@ impl Running {
     /// Tells how to connect. This is what a newcomer sees.
     fn announce(&self, data: Option<&Path>, loaded: Option<&str>) {
         let address = self.listener.local_addr();
-        let text = address.map(|address| banner(address, data, loaded)).unwrap_or_default();
+        let who = match self.server.is_superuser(ANYBODY) {
+            true => "any user, any database, no password",
+            false => "roles of this store, any database",
+        };
+        let text = address.map(|address| banner(address, data, loaded, who)).unwrap_or_default();
         let mut out = std::io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             tracing::warn!(%error, "could not print how to connect");
@@ -153,12 +169,12 @@ impl Running {
     }
 
     /// Serves until a signal comes, then takes everything down.
-    fn finish(self, config: &Config) -> Result<()> {
-        let Self { runtime, listener, signals: [mut interrupt, mut terminate], database, server } =
-            self;
+    fn finish(self) -> Result<()> {
+        let Self { runtime, listener, signals, database, server, door } = self;
+        let [mut interrupt, mut terminate] = signals;
         let (stop, stopped) = watch::channel(false);
         let mut serving =
-            runtime.spawn(crate::wire::serve(listener, server, config.connections_max, stopped));
+            runtime.spawn(crate::wire::serve_at(door, listener, server, stopped));
         let served = runtime.block_on(async {
             tokio::select! {
                 ended = &mut serving => return ended,
@@ -182,13 +198,13 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-fn banner(address: SocketAddr, data: Option<&Path>, loaded: Option<&str>) -> String {
+fn banner(address: SocketAddr, data: Option<&Path>, loaded: Option<&str>, who: &str) -> String {
     let store = data
         .map_or("in memory, gone when this stops".to_owned(), |data| data.display().to_string());
     let loaded = loaded.map(|loaded| format!("  loaded      {loaded}\n")).unwrap_or_default();
     format!(
         "\nselfsame {} is ready\n{loaded}  store       {store}\n  \
-         PostgreSQL  {address} (any user, any database, no password)\n\n\
+         PostgreSQL  {address} ({who})\n\n\
          connect:      psql -h {} -p {} -U {USER}\n\
          first query:  SELECT * FROM profiles LIMIT 5;\n\
          stop:         Ctrl-C\n\n",
@@ -204,11 +220,12 @@ mod tests {
 
     #[test]
     fn the_banner_tells_how_to_connect() {
-        let text = banner("[::1]:77".parse().unwrap(), None, Some("much"));
+        let address = "[::1]:77".parse().unwrap();
+        let text = banner(address, None, Some("much"), "any user");
         for line in [
             "  loaded      much",
             "  store       in memory, gone when this stops",
-            "  PostgreSQL  [::1]:77 (any user, any database, no password)",
+            "  PostgreSQL  [::1]:77 (any user)",
             "connect:      psql -h ::1 -p 77 -U selfsame",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} in {text}");

@@ -78,7 +78,7 @@ pub(crate) const ALL: &[Setting] = &[
         key: "listen",
         flag: "listen",
         value: "ADDRESS:PORT",
-        doc: "Where to listen for PostgreSQL clients, on this machine only [default: 127.0.0.1:5442]",
+        doc: "Where to listen for PostgreSQL clients [default: 127.0.0.1:5442]",
         subcommands: &[Serve, Demo],
         list: false,
     },
@@ -104,6 +104,54 @@ pub(crate) const ALL: &[Setting] = &[
         value: "SIZE",
         doc: "Memory for queries and caches, such as 512MB or 8GB [default: 2GB]",
         subcommands: &[Serve, Demo, Sql, Ingest],
+        list: false,
+    },
+    Setting {
+        key: "ssl_cert_file",
+        flag: "ssl-cert-file",
+        value: "FILE",
+        doc: "Certificate for TLS, with those that lead to its root behind it, as PEM",
+        subcommands: &[Serve, Demo],
+        list: false,
+    },
+    Setting {
+        key: "ssl_key_file",
+        flag: "ssl-key-file",
+        value: "FILE",
+        doc: "Private key of the certificate, as PEM (PKCS#8, PKCS#1 or SEC1)",
+        subcommands: &[Serve, Demo],
+        list: false,
+    },
+    Setting {
+        key: "authentication",
+        flag: "authentication",
+        value: "WHOM",
+        doc: "Whom to ask for a password: scram (everybody), trust (nobody), auto (from this machine only roles that have one) [default: auto]",
+        subcommands: &[Serve, Demo],
+        list: false,
+    },
+    Setting {
+        key: "password_file",
+        flag: "password-file",
+        value: "FILE",
+        doc: "File with the password that the superuser shall have; or set SELFSAME_PASSWORD",
+        subcommands: &[Serve, Demo],
+        list: false,
+    },
+    Setting {
+        key: "insecure_listen",
+        flag: "insecure-listen",
+        value: "BOOLEAN",
+        doc: "Listen where other machines can reach it even without TLS or password",
+        subcommands: &[Serve, Demo],
+        list: false,
+    },
+    Setting {
+        key: "audit",
+        flag: "audit",
+        value: "WHAT",
+        doc: "What the audit log has: none, write, all [default: write]",
+        subcommands: &[Serve, Demo],
         list: false,
     },
     Setting {
@@ -135,12 +183,17 @@ pub(crate) const ALL: &[Setting] = &[
 impl Setting {
     fn argument(&self) -> Arg {
         let action = if self.list { ArgAction::Append } else { ArgAction::Set };
-        Arg::new(self.key)
+        let argument = Arg::new(self.key)
             .long(self.flag)
             .value_name(self.value)
             .help(format!("{} [env: {}]", self.doc, variable(self.key)))
             .value_parser(value_parser!(OsString))
-            .action(action)
+            .action(action);
+        // A switch, which may also be said with its value.
+        if self.value == "BOOLEAN" {
+            return argument.num_args(0..=1).require_equals(true).default_missing_value("on");
+        }
+        argument
     }
 }
 

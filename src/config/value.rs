@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::{AuditLevel, Authentication};
 
 fn wrong(message: impl Into<String>) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
@@ -27,21 +28,62 @@ pub(crate) fn data_directory(text: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
-/// An address of this machine alone, with its port.
+/// A file.
 ///
 /// # Errors
-/// `22023` if it is no address, `0A000` if others could reach it.
-pub(crate) fn loopback_address(text: &str) -> Result<SocketAddr> {
+/// `22023` if it has no name.
+pub(crate) fn file(text: &str) -> Result<PathBuf> {
+    if text.is_empty() { Err(wrong("a path is not empty")) } else { Ok(PathBuf::from(text)) }
+}
+
+/// An address with its port; whether others may reach it is decided when it is listened on.
+///
+/// # Errors
+/// `22023` if it is no address.
+pub(crate) fn address(text: &str) -> Result<SocketAddr> {
     let local =
         text.strip_prefix("localhost:").map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
-    let address: SocketAddr = local.as_deref().unwrap_or(text).parse().map_err(|_| {
+    local.as_deref().unwrap_or(text).parse().map_err(|_| {
         wrong("it is no address with a port").hint("write it as 127.0.0.1:5442 or [::1]:5442")
-    })?;
-    if address.ip().to_canonical().is_loopback() {
-        return Ok(address);
+    })
+}
+
+/// A truth value.
+///
+/// # Errors
+/// `22023` if it is none.
+pub(crate) fn boolean(text: &str) -> Result<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => Err(wrong("it is neither on nor off")),
     }
-    Err(Error::unsupported("other machines could reach it, and there are no passwords yet")
-        .hint("listen on 127.0.0.1 and let others in through an SSH tunnel or a proxy that asks who they are"))
+}
+
+/// Whom to ask for a password.
+///
+/// # Errors
+/// `22023` if it is none of the ways.
+pub(crate) fn authentication(text: &str) -> Result<Authentication> {
+    match text {
+        "auto" => Ok(Authentication::Automatic),
+        "trust" => Ok(Authentication::Trust),
+        "scram" => Ok(Authentication::Scram),
+        _ => Err(wrong("it is none of auto, trust, scram")),
+    }
+}
+
+/// What the audit log has.
+///
+/// # Errors
+/// `22023` if it is none of the levels.
+pub(crate) fn audit_level(text: &str) -> Result<AuditLevel> {
+    match text {
+        "none" => Ok(AuditLevel::None),
+        "write" => Ok(AuditLevel::Write),
+        "all" => Ok(AuditLevel::All),
+        _ => Err(wrong("it is none of none, write, all")),
+    }
 }
 
 /// A filter of log lines.

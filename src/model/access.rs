@@ -55,6 +55,18 @@ pub enum Authentication {
     Scram,
 }
 
+/// What the audit log has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditLevel {
+    /// Nothing.
+    None,
+    /// What changes something, and what was refused.
+    #[default]
+    Write,
+    /// What reads something, too.
+    All,
+}
+
 /// Something that may be done with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -36,6 +36,7 @@ mod script;
 mod server;
 mod settings;
 mod show;
+mod signals;
 mod state;
 mod transaction;
 mod views;

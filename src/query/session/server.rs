@@ -52,6 +52,8 @@ pub struct Server {
     own_runtime: Option<Runtime>,
     /// From what salts of roles that do not exist are made while the catalog has nothing better.
     secret: String,
+    /// Reads again what can be read again.
+    reload: Mutex<Option<Reload>>,
     sessions: Mutex<BTreeMap<i32, Arc<Entry>>>,
     next_process_id: AtomicI32,
 }
@@ -91,6 +93,9 @@ fn mock(secret: &[u8], user: &str) -> Verifier {
         server_key: of("server key "),
     }
 }
+
+/// What reads files of the server again.
+pub type Reload = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 
 /// How a user was let in.
 struct Admission {
@@ -161,6 +166,7 @@ impl Server {
             runtime,
             own_runtime,
             secret: format!("{:x}{:x}", random_u64(), random_u64()),
+            reload: Mutex::default(),
             sessions: Mutex::default(),
             next_process_id: AtomicI32::new(1),
         })
@@ -283,6 +289,27 @@ impl Server {
     ) {
         let client = client.map_or_else(|| "local".to_owned(), |client| client.to_string());
         tracing::warn!(user, client, code = error.code().0, %error, why, "a log-in was refused");
+    }
+
+    /// Has `pg_reload_conf()` do this.
+    pub fn reload_with(&self, reload: Reload) {
+        *self.reload.lock() = Some(reload);
+    }
+
+    /// Reads again what can be read again.
+    ///
+    /// # Errors
+    /// What is wrong with a file.
+    pub fn reload(&self) -> Result<()> {
+        let reload = self.reload.lock().clone();
+        reload.map_or(Ok(()), |reload| reload())
+    }
+
+    /// Whether a role has a password.
+    pub fn has_password(&self, role: &str) -> bool {
+        let snapshot = self.database.snapshot();
+        let role = snapshot.catalog().access.roles.get(role);
+        role.is_some_and(|role| role.password.is_some())
     }
 
     /// Whether a user may do everything.

@@ -21,7 +21,7 @@ use crate::query::functions;
 use crate::query::postgres::{
     Source, information_schema, pg_catalog, scalar_functions, table_functions,
 };
-use crate::query::session::Inner;
+use crate::query::session::{Inner, signals};
 use crate::query::session::describe::Describer;
 use crate::query::session::server::Server;
 use crate::query::tables::{self, Binding};
@@ -52,7 +52,8 @@ impl Planning {
     ) -> Self {
         let ties = Arc::new(BreakTies::new(Arc::clone(&binding)));
         let own = functions::scalar::scalar_functions(&binding).into_iter().map(Arc::new);
-        let own: Vec<_> = own.collect();
+        let signals = signals::functions(&session).into_iter().map(Arc::new);
+        let own: Vec<_> = own.chain(signals).collect();
         let relations = functions::relation::Relations::new(Arc::clone(&binding));
         let of_time = time_functions::all(&binding);
         let tables = tables::catalog(binding);
