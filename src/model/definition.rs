@@ -175,3 +175,21 @@ pub enum Definition {
     /// Roles, privileges, and what is sensitive.
     Access(AccessChange),
 }
+
+impl Definition {
+    /// The name of what it defines, if it is one object.
+    pub fn object(&self) -> Option<&str> {
+        match self {
+            Self::CreateNamespace { name, .. }
+            | Self::AlterNamespace { name, .. }
+            | Self::DropNamespace { name, .. }
+            | Self::CreateDataset { name, .. }
+            | Self::AlterDataset { name, .. }
+            | Self::DropDataset { name, .. }
+            | Self::SetDefaultMergePolicy { name }
+            | Self::DropMergePolicy { name, .. } => Some(name),
+            Self::CreateMergePolicy { policy, .. } => Some(&policy.name),
+            _ => None,
+        }
+    }
+}

@@ -40,6 +40,7 @@ pub(super) fn door(config: &Config, certificates: Option<Arc<Certificates>>) -> 
 /// # Errors
 /// `22023` if it would be.
 pub(super) fn secure(config: &Config, server: &Server) -> Result<()> {
+    server.set_audit_level(config.audit);
     if let Some(password) = &config.password {
         server.set_first_password(password.expose())?;
     }

@@ -21,6 +21,8 @@ mod lineage;
 mod oracle;
 mod policies;
 mod recovery;
+mod secured;
+mod security;
 mod simulation;
 mod startup;
 mod time_travel;

@@ -16,6 +16,7 @@ use datafusion::logical_expr::ScalarUDF;
 mod catalog;
 mod description;
 mod functions;
+pub mod access;
 pub mod rewrite;
 pub(crate) mod text;
 pub(crate) mod text_form;

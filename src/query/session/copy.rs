@@ -255,12 +255,15 @@ impl Job {
             max_rejects: self.max_rejects,
         };
         let database = Arc::clone(&session.server.database);
+        let dataset = load.dataset.clone();
         let result = blocking(move || database.load(load)).await;
         // A reader that was told to stop makes the engine fail; the reason is the cancel.
-        gate.check()?;
-        let report = result?;
-        tell(session, &report);
-        Ok(format!("COPY {}", report.accepted))
+        let result = gate.check().and(result).map(|report| {
+            tell(session, &report);
+            format!("COPY {}", report.accepted)
+        });
+        session.audit_copy(&dataset, &result);
+        result
     }
 }
 

@@ -40,6 +40,13 @@ pub(super) struct PlannedDelete {
     pub(super) query: PlannedQuery,
 }
 
+impl PlannedDelete {
+    /// The dataset that it is about.
+    pub(super) fn dataset(&self) -> &str {
+        &self.dataset
+    }
+}
+
 /// Plans a DELETE.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use datafusion::logical_expr::AggregateUDF;
 use futures::FutureExt;
 use parking_lot::Mutex;
 
+use crate::model::access::BOOTSTRAP;
 use crate::query::aggregates;
 use crate::query::functions;
 use crate::query::postgres::types::PgType;
@@ -22,7 +23,7 @@ use crate::query::session::settings::{Kind, Known};
 use crate::query::session::views::plan as plan_of;
 use crate::query::session::{Inner, SessionInfo};
 use crate::query::tables::provider::{COMMENT, GENERATED, KEY, SCHEMAS};
-use crate::query::tables::{Directory, SessionRow};
+use crate::query::tables::{AuditRow, Directory, SessionRow};
 use crate::query::views;
 
 /// Describes what one session sees.
@@ -68,7 +69,11 @@ impl Source for Describer {
         let schemas = SCHEMAS.iter().map(comment).collect();
         Arc::new(Description {
             database: session.database_name.clone(),
-            user: session.user.clone(),
+            user: session.current_user(),
+            session_user: session.variables.lock().value("session_authorization"),
+            owner: if session.implicit { session.user.clone() } else { BOOTSTRAP.to_owned() },
+            is_superuser: session.authority().superuser,
+            access: Arc::new(session.latest().catalog().access.clone()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             backend_pid: session.process_id,
             started_at_us: session.server.started_at_micros,
@@ -123,6 +128,10 @@ impl Directory for Neighbours {
             started_at: info.started_at_micros,
         };
         session.server.sessions().into_iter().map(row).collect()
+    }
+
+    fn audit(&self) -> Vec<AuditRow> {
+        self.0.upgrade().map(|session| session.server.audit.rows()).unwrap_or_default()
     }
 
     fn settings(&self) -> Vec<(String, String, String)> {

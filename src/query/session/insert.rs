@@ -40,6 +40,13 @@ pub(super) struct PlannedInsert {
     pub(super) query: PlannedQuery,
 }
 
+impl PlannedInsert {
+    /// The dataset that it is about.
+    pub(super) fn dataset(&self) -> &str {
+        &self.dataset
+    }
+}
+
 /// Plans an INSERT.
 ///
 /// # Errors

@@ -11,6 +11,7 @@
 //! public methods go there by themselves. Nothing here knows the protocol.
 
 pub mod access;
+pub mod audit;
 mod command;
 mod copy;
 mod cursor;
@@ -292,7 +293,8 @@ impl Session {
         sql: &str,
         declared: &[Option<DataType>],
     ) -> Result<Arc<Prepared>> {
-        prepare::prepare(&self.inner, sql, declared).await
+        let prepared = prepare::prepare(&self.inner, sql, declared).await;
+        prepared.inspect_err(|error| self.inner.audit_refusal(sql, error))
     }
 
     /// [`Self::execute`] for callers that are on the server's runtime already.
@@ -304,7 +306,8 @@ impl Session {
         prepared: &Arc<Prepared>,
         parameters: Vec<ScalarValue>,
     ) -> Result<Outcome> {
-        execute::execute(&self.inner, &self.gate, prepared, parameters).await
+        let outcome = execute::execute(&self.inner, &self.gate, prepared, parameters).await;
+        audit::executed(&self.inner, prepared, outcome)
     }
 
     /// Runs work on the server's runtime; dropping the future ends the work.
@@ -588,7 +591,7 @@ impl Inner {
 /// The start of a statement, for the table of sessions.
 fn excerpt(sql: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 1024;
-    sql.chars().take(SHOWN_CHARS_MAX).collect()
+    audit::redacted(sql).chars().take(SHOWN_CHARS_MAX).collect()
 }
 
 /// Work on the server's runtime.

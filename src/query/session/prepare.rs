@@ -84,6 +84,11 @@ impl Prepared {
         &self.sql
     }
 
+    /// The plan that it had last.
+    pub(super) fn planned(&self) -> Arc<Planned> {
+        Arc::clone(&*self.plan.lock())
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         matches!(self.command, Command::Empty)

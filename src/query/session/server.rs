@@ -20,11 +20,13 @@ use crate::env::clock::{Clock, RealClock};
 use crate::env::random::random_u64;
 use crate::env::threads::{STACK_BYTES, parallelism};
 use crate::error::{Error, Result, SqlState};
-use crate::model::access::{AccessChange, Authentication, BOOTSTRAP, RoleOption};
+use crate::model::access::{AccessChange, AuditLevel, Authentication, BOOTSTRAP, RoleOption};
 use crate::model::definition::Definition;
 use crate::model::password::{ITERATIONS_DEFAULT, SALT_BYTES, Verifier, hmac};
 use crate::query::session::Session;
 use crate::query::session::access::{new_secret, verifier_of};
+use crate::query::session::audit::Audit;
+use crate::query::tables::AuditRow;
 use crate::query::session::derive::Deriver;
 use crate::query::session::policy_query::PolicyCompiler;
 
@@ -47,6 +49,7 @@ pub struct Server {
     pub(super) environment: Arc<RuntimeEnv>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_at_micros: i64,
+    pub(super) audit: Audit,
     runtime: Handle,
     /// Held only to be shut down with the server.
     own_runtime: Option<Runtime>,
@@ -163,6 +166,7 @@ impl Server {
             environment,
             started_at_micros: clock.now_micros(),
             clock,
+            audit: Audit::default(),
             runtime,
             own_runtime,
             secret: format!("{:x}{:x}", random_u64(), random_u64()),
@@ -289,6 +293,19 @@ impl Server {
     ) {
         let client = client.map_or_else(|| "local".to_owned(), |client| client.to_string());
         tracing::warn!(user, client, code = error.code().0, %error, why, "a log-in was refused");
+        self.audit.note(AuditRow {
+            at: self.clock.now_micros(),
+            user: user.to_owned(),
+            client: Some(client),
+            kind: "LOGIN".to_owned(),
+            outcome: error.code().to_string(),
+            ..AuditRow::default()
+        });
+    }
+
+    /// Says what the audit log has.
+    pub fn set_audit_level(&self, level: AuditLevel) {
+        self.audit.set_level(level);
     }
 
     /// Has `pg_reload_conf()` do this.

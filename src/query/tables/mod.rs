@@ -9,6 +9,7 @@
 //! A table is one file here plus one line in [`fixed`]; datasets and policies add tables by themselves.
 
 pub mod attributes;
+pub mod audit;
 pub mod dataset;
 pub mod datasets;
 pub mod decisions;
@@ -74,6 +75,37 @@ pub trait Directory: Send + Sync {
     fn sessions(&self) -> Vec<SessionRow>;
     /// Settings: name, value, description.
     fn settings(&self) -> Vec<(String, String, String)>;
+    /// Entries of the audit log, oldest first.
+    fn audit(&self) -> Vec<AuditRow> {
+        Vec::new()
+    }
+}
+
+/// An entry of the audit log.
+#[derive(Clone, Debug, Default)]
+pub struct AuditRow {
+    /// Its number.
+    pub audit_id: i64,
+    /// When, in microseconds.
+    pub at: i64,
+    /// The user who connected.
+    pub user: String,
+    /// The role that the session acted as.
+    pub role: String,
+    /// Where the client is.
+    pub client: Option<String>,
+    /// What the client calls itself.
+    pub application_name: String,
+    /// The session.
+    pub process_id: i32,
+    /// The statement's kind.
+    pub kind: String,
+    /// The relations that it names.
+    pub relations: Vec<String>,
+    /// Rows read or changed.
+    pub row_count: Option<i64>,
+    /// `ok`, or what went wrong.
+    pub outcome: String,
 }
 
 /// An open session.
@@ -323,6 +355,7 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("public", "profiles", Arc::new(profiles::Profiles { policy: None })),
         ("public", "rejects", Arc::new(rejects::Rejects)),
         ("selfsame", "attributes", Arc::new(attributes::Attributes)),
+        ("selfsame", "audit", Arc::new(audit::Audit)),
         ("selfsame", "datasets", Arc::new(datasets::Datasets)),
         ("selfsame", "decisions", Arc::new(decisions::Decisions)),
         ("selfsame", "ingests", Arc::new(ingests::Ingests)),
