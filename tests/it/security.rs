@@ -269,8 +269,8 @@ async fn rights_hold_on_every_path() {
     check(&bi, "CREATE ROLE x", "42501 permission denied to create role").await;
     check(&bi, "GRANT SELECT ON crm TO bi", crm).await;
     check(&bi, "SET ROLE selfsame", "42501 permission denied to set role \"selfsame\"").await;
-    let become = "SET SESSION AUTHORIZATION selfsame";
-    check(&bi, become, "42501 permission denied to set session authorization \"selfsame\"").await;
+    let other = "SET SESSION AUTHORIZATION selfsame";
+    check(&bi, other, "42501 permission denied to set session authorization \"selfsame\"").await;
     // What everybody may: the catalog and the definitions.
     check(&bi, "SELECT count(*) FROM pg_class WHERE relname = 'crm'", "1").await;
     check(&bi, "SELECT count(*) FROM selfsame.datasets", "2").await;

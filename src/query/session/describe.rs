@@ -67,12 +67,14 @@ impl Source for Describer {
         let comment =
             |(name, comment): &(&str, &str)| ((*name).to_owned(), Some((*comment).to_owned()));
         let schemas = SCHEMAS.iter().map(comment).collect();
+        let session_user = session.variables.lock().value("session_authorization");
+        let is_superuser = session.authority().superuser;
         Arc::new(Description {
             database: session.database_name.clone(),
             user: session.current_user(),
-            session_user: session.variables.lock().value("session_authorization"),
+            session_user,
             owner: if session.implicit { session.user.clone() } else { BOOTSTRAP.to_owned() },
-            is_superuser: session.authority().superuser,
+            is_superuser,
             access: Arc::new(session.latest().catalog().access.clone()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             backend_pid: session.process_id,
