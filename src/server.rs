@@ -140,7 +140,7 @@ impl Running {
             return database.close().and(Err(error));
         }
         access::reload_when_told(&runtime, &server, certificates.clone())?;
-        let door = access::door(config, certificates);
+        let door = access::door(config, &server, certificates);
         Ok(Self { runtime, listener, signals, database, server, door })
     }
 

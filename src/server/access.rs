@@ -24,13 +24,21 @@ pub(super) fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>>
     files.map(|(certificate, key)| Certificates::load(certificate, key)).transpose()
 }
 
-/// How clients come in.
-pub(super) fn door(config: &Config, certificates: Option<Arc<Certificates>>) -> Door {
+/// How clients come in, which sessions show among their settings.
+pub(super) fn door(
+    config: &Config,
+    server: &Server,
+    certificates: Option<Arc<Certificates>>,
+) -> Door {
+    let reserved = CONNECTIONS_RESERVED.min(config.connections_max / 4);
+    server.show_setting("max_connections", config.connections_max.to_string());
+    server.show_setting("superuser_reserved_connections", reserved.to_string());
+    server.show_setting("ssl", if certificates.is_some() { "on" } else { "off" });
     Door {
         authentication: config.authentication,
         certificates,
         connections_max: config.connections_max,
-        connections_reserved: CONNECTIONS_RESERVED.min(config.connections_max / 4),
+        connections_reserved: reserved,
     }
 }
 
@@ -102,4 +110,48 @@ pub(super) fn reload_when_told(
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Invocation, Outside, parse};
+    use crate::engine::{Database, Options};
+    use crate::query::session::Settings;
+
+    fn check(line: &str, expected: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let arguments = ["selfsame", "serve"].iter().chain(&words).map(std::ffi::OsString::from);
+        let file = |path: &std::path::Path| match path.to_str() {
+            Some("pw") => Ok("first".to_owned()),
+            _ => Err(std::io::ErrorKind::NotFound.into()),
+        };
+        let outside = Outside { variable: &|_| None, file: &file };
+        let Ok(Invocation::Run(_, config)) = parse(arguments, &outside) else { panic!("{line}") };
+        let database = Database::open(Options::memory()).unwrap();
+        let server = Server::new(database, Settings::default());
+        let shown = match secure(&config, &server) {
+            Ok(()) => "listens".to_owned(),
+            Err(error) => format!("{error}: {}", error.get_detail().unwrap_or_default()),
+        };
+        assert_eq!(shown, expected, "{line}");
+    }
+
+    #[test]
+    fn other_machines_must_be_kept_out_or_let_in_safely() {
+        check("--listen 127.0.0.1:1", "listens");
+        check("--listen [::1]:1 --authentication trust", "listens");
+        let refused = "refusing to listen on 0.0.0.0:1: other machines could reach it: ";
+        let plain = "connections would not be encrypted: set ssl_cert_file and ssl_key_file";
+        let open = "the superuser has no password: set SELFSAME_PASSWORD or password_file";
+        check("--listen 0.0.0.0:1", &format!("{refused}{plain}; {open}"));
+        check("--listen 0.0.0.0:1 --password-file pw", &format!("{refused}{plain}"));
+        let tls = "--listen 0.0.0.0:1 --ssl-cert-file c --ssl-key-file k";
+        check(tls, &format!("{refused}{open}"));
+        check(&format!("{tls} --password-file pw"), "listens");
+        let trust = "authentication = trust would let everybody in";
+        let line = format!("{tls} --password-file pw --authentication trust");
+        check(&line, &format!("{refused}{trust}"));
+        check("--listen 0.0.0.0:1 --insecure-listen", "listens");
+    }
 }

@@ -137,9 +137,9 @@ async fn passwords_are_asked_of_those_who_have_one() {
     assert_eq!(fixture.refusal("ann", "new").await, "let in");
     let roles = "SELECT rolname, rolpassword FROM pg_roles WHERE rolname = 'ann'";
     check(&anybody, roles, "ann|********").await;
-    let text = "SELECT query FROM pg_stat_activity WHERE query LIKE '%ann%' AND query LIKE '%new%'";
     check(&anybody, "ALTER USER ann PASSWORD 'very new'", "").await;
-    check(&fixture.admin().await, &text.replace("LIKE '%new%'", "LIKE '%very n%'"), "").await;
+    let text = "SELECT query FROM pg_stat_activity WHERE usename = 'ada'";
+    check(&fixture.admin().await, text, "ALTER USER ann PASSWORD ***").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,12 +196,13 @@ async fn connections_are_encrypted_and_bound_to_the_certificate() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_limited() {
-    let fixture = Fixture::with(Authentication::Automatic, None, 3).await;
+    let fixture = Fixture::with(Authentication::Automatic, None, 4).await;
     let admin = fixture.admin().await;
     check(&admin, "CREATE USER one CONNECTION LIMIT 1; CREATE USER two", "").await;
     let one = fixture.user("one").await;
     let error = fixture.refusal("one", "").await;
     assert_eq!(error, "53300 too many connections for role \"one\"");
+    let _two = fixture.user("two").await;
     let reserved =
         "53300 remaining connection slots are reserved for non-replication superuser connections";
     assert_eq!(fixture.refusal("two", "").await, reserved);
@@ -249,7 +250,7 @@ async fn rights_hold_on_every_path() {
         ("SELECT * FROM selfsame.decisions", "decisions"),
         ("SELECT * FROM selfsame.audit", "audit"),
         ("SELECT * FROM pg_authid", "pg_authid"),
-        ("EXPLAIN PROFILE no '1'", "profiles"),
+        ("EXPLAIN PROFILE 'no', '1'", "profiles"),
     ] {
         check(&bi, sql, &format!("42501 permission denied for table {table}")).await;
     }
@@ -400,7 +401,7 @@ async fn sensitive_values_are_null_for_those_who_may_not_see_them() {
         ("SELECT email FROM profiles_at('2100-01-01') WHERE profile_id = 0", "NULL", "ann@x.com"),
         ("SELECT email FROM profile('no', '1')", "NULL", "ann@x.com"),
         ("SELECT count(*) FROM identities WHERE identity = 'ann@x.com'", "0", "1"),
-        ("SELECT identity FROM identities WHERE namespace = 'no' AND profile_id = 0 ORDER BY 1", "1\n9", "1\n9"),
+        ("SELECT identity FROM identities WHERE namespace = 'no' AND profile_id = 0 ORDER BY 1", "1", "1"),
         ("SELECT left_identity, right_identity FROM identity_links WHERE profile_id = 0 AND right_namespace = 'email'", "1|NULL", "1|ann@x.com"),
         ("SELECT attribute, value FROM profile_lineage WHERE profile_id = 0 AND attribute IN ('email', 'city') ORDER BY 1", "city|Bonn\nemail|NULL", "city|Bonn\nemail|ann@x.com"),
         ("SELECT value FROM profile_candidates WHERE profile_id = 0 AND attribute = 'born'", "NULL", "1990-01-01"),
@@ -422,7 +423,7 @@ async fn sensitive_values_are_null_for_those_who_may_not_see_them() {
         check(&bi, sql, values).await;
         assert!(!answer(&dpo, sql).await.starts_with("42501"), "{sql}");
     }
-    check(&bi, "EXPLAIN PROFILE no '1'", "42501 permission denied for EXPLAIN PROFILE").await;
+    check(&bi, "EXPLAIN PROFILE 'no', '1'", "42501 permission denied for EXPLAIN PROFILE").await;
     let preview = "SELECT * FROM policy_preview('MERGE BY latest')";
     check(&bi, preview, "42501 permission denied for function policy_preview").await;
     let rejects = "SELECT count(raw), count(message) FROM rejects WHERE dataset = 'crm'";

@@ -182,6 +182,9 @@ impl Access {
             }
         });
         self.each_owner(name, to);
+        if let Some(future) = self.future.remove(name) {
+            self.future.insert(to.to_owned(), future);
+        }
         Ok(())
     }
 
@@ -244,10 +247,7 @@ impl Access {
         self.role(role)?;
         self.made(member)?;
         if self.is_plain_member(role, member) {
-            let message = match role == member {
-                true => format!("role \"{role}\" is a member of role \"{member}\""),
-                false => format!("role \"{member}\" is a member of role \"{role}\""),
-            };
+            let message = format!("role \"{role}\" is a member of role \"{member}\"");
             return Err(Error::new(SqlState("0LP01"), message)
                 .detail(format!("\"{role}\" has the rights of \"{member}\" already")));
         }
@@ -352,9 +352,6 @@ impl Access {
             if table.owner.as_deref() == Some(from) {
                 table.owner = (to != BOOTSTRAP).then(|| to.to_owned());
             }
-        }
-        if let Some(future) = self.future.remove(from) {
-            self.future.entry(to.to_owned()).or_insert(future);
         }
     }
 

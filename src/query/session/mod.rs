@@ -502,6 +502,10 @@ impl Inner {
         if name.eq_ignore_ascii_case("is_superuser") {
             return Ok(self.is_superuser_shown());
         }
+        let lower = name.to_ascii_lowercase();
+        if let Some(value) = self.server.process_settings.lock().get(lower.as_str()) {
+            return Ok(value.clone());
+        }
         if name.eq_ignore_ascii_case(GRAPH_IDENTITIES_MAX) {
             return Ok(self.snapshot().catalog().graph_identities_max.to_string());
         }
@@ -518,6 +522,9 @@ impl Inner {
             }
             if known.name == "is_superuser" {
                 *value = self.is_superuser_shown();
+            }
+            if let Some(shown) = self.server.process_settings.lock().get(known.name) {
+                value.clone_from(shown);
             }
         }
         all

@@ -57,6 +57,8 @@ pub struct Server {
     secret: String,
     /// Reads again what can be read again.
     reload: Mutex<Option<Reload>>,
+    /// Settings of the process that sessions show, where they are not the default.
+    pub(super) process_settings: Mutex<BTreeMap<&'static str, String>>,
     sessions: Mutex<BTreeMap<i32, Arc<Entry>>>,
     next_process_id: AtomicI32,
 }
@@ -171,6 +173,7 @@ impl Server {
             own_runtime,
             secret: format!("{:x}{:x}", random_u64(), random_u64()),
             reload: Mutex::default(),
+            process_settings: Mutex::default(),
             sessions: Mutex::default(),
             next_process_id: AtomicI32::new(1),
         })
@@ -301,6 +304,11 @@ impl Server {
             outcome: error.code().to_string(),
             ..AuditRow::default()
         });
+    }
+
+    /// Has sessions show a setting of the process.
+    pub fn show_setting(&self, name: &'static str, value: impl Into<String>) {
+        self.process_settings.lock().insert(name, value.into());
     }
 
     /// Says what the audit log has.

@@ -170,6 +170,7 @@ pub(super) const ALL: &[Known] = &[
     setting("log_min_messages", "warning", LEVEL, NO_EFFECT),
     setting("log_statement", "none", Kind::Text, NO_EFFECT),
     setting("maintenance_work_mem", "64MB", Kind::Text, NO_EFFECT),
+    setting("max_connections", "100", Kind::Fixed, "Connections at a time."),
     setting("max_identifier_length", "63", Kind::Fixed, "The most bytes of a name."),
     setting("max_index_keys", "32", Kind::Fixed, "The most columns of a key."),
     setting("max_parallel_workers_per_gather", "2", COUNT, NO_EFFECT),
@@ -198,6 +199,12 @@ pub(super) const ALL: &[Known] = &[
     setting("session_replication_role", "origin", Kind::Text, NO_EFFECT),
     setting("ssl", "off", Kind::Fixed, "Whether connections may be encrypted."),
     reported("standard_conforming_strings", "on", Kind::One(&["on"]), "Backslashes are plain."),
+    setting(
+        "superuser_reserved_connections",
+        "3",
+        Kind::Fixed,
+        "How many of the connections are kept for superusers.",
+    ),
     setting(
         "statement_timeout",
         "0",
