@@ -215,9 +215,8 @@ fn password(typed: &Typed, outside: &Outside<'_>) -> Result<Option<Secret>> {
         return Ok(Some(Secret(text)));
     }
     let Some(path) = typed.one("password_file", |text| value::file(text))? else { return Ok(None) };
-    let text = (outside.file)(&path).map_err(|error| {
-        Error::io(format!("read password_file \"{}\"", path.display()), &error)
-    })?;
+    let text = (outside.file)(&path)
+        .map_err(|error| Error::io(format!("read password_file \"{}\"", path.display()), &error))?;
     Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())))
 }
 

@@ -173,8 +173,7 @@ impl Running {
         let Self { runtime, listener, signals, database, server, door } = self;
         let [mut interrupt, mut terminate] = signals;
         let (stop, stopped) = watch::channel(false);
-        let mut serving =
-            runtime.spawn(crate::wire::serve_at(door, listener, server, stopped));
+        let mut serving = runtime.spawn(crate::wire::serve_at(door, listener, server, stopped));
         let served = runtime.block_on(async {
             tokio::select! {
                 ended = &mut serving => return ended,

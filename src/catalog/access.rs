@@ -84,14 +84,8 @@ impl Default for Access {
 }
 
 /// Tables of schema `selfsame` that tell definitions, as PostgreSQL's catalog does to everybody.
-const DEFINITIONS: &[&str] = &[
-    "attributes",
-    "datasets",
-    "merge_policies",
-    "merge_strategies",
-    "namespaces",
-    "settings",
-];
+const DEFINITIONS: &[&str] =
+    &["attributes", "datasets", "merge_policies", "merge_strategies", "namespaces", "settings"];
 
 /// What is granted on a table before anybody has said anything.
 pub fn builtin(schema: &str, table: &str) -> Grants {

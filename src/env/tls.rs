@@ -40,7 +40,9 @@ struct Loaded {
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificates").field("certificate", &self.certificate).finish_non_exhaustive()
+        f.debug_struct("Certificates")
+            .field("certificate", &self.certificate)
+            .finish_non_exhaustive()
     }
 }
 

@@ -21,7 +21,11 @@ pub const PREDEFINED: &[(&str, u32, &str)] = &[
     ("pg_read_server_files", 4569, "COPY from files that the server may read"),
     ("pg_signal_backend", 4200, "cancel statements and end sessions of others"),
     ("pg_write_all_data", 6182, "insert into and delete from every dataset"),
-    ("selfsame_admin", 6301, "define namespaces, datasets and merge policies, erase people, ALTER SYSTEM"),
+    (
+        "selfsame_admin",
+        6301,
+        "define namespaces, datasets and merge policies, erase people, ALTER SYSTEM",
+    ),
     ("selfsame_read_sensitive", 6302, "see the values of sensitive columns"),
     ("selfsame_steward", 6303, "decide with LINK and UNLINK, and read the decisions"),
 ];

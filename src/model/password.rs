@@ -128,13 +128,7 @@ fn salted(password: &str, salt: &[u8], iterations: u32) -> [u8; KEY_BYTES] {
     let prepared = prepared.as_deref().unwrap_or(password);
     let mut salted = [0; KEY_BYTES];
     let iterations = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN);
-    pbkdf2::derive(
-        pbkdf2::PBKDF2_HMAC_SHA256,
-        iterations,
-        salt,
-        prepared.as_bytes(),
-        &mut salted,
-    );
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, prepared.as_bytes(), &mut salted);
     salted
 }
 

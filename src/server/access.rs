@@ -99,8 +99,8 @@ pub(super) fn reload_when_told(
     let told = Arc::clone(&reload);
     server.reload_with(Arc::new(move || told()));
     let _entered = runtime.enter();
-    let mut hangup = signal(SignalKind::hangup())
-        .map_err(|error| Error::io("wait for signals", &error))?;
+    let mut hangup =
+        signal(SignalKind::hangup()).map_err(|error| Error::io("wait for signals", &error))?;
     runtime.spawn(async move {
         while hangup.recv().await.is_some() {
             match reload() {

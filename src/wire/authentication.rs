@@ -128,7 +128,8 @@ impl First {
             return Err(Error::new(SqlState::PROTOCOL_VIOLATION, message));
         }
         let rest = &body[end + 1..];
-        let (length, text) = rest.split_first_chunk().ok_or_else(|| malformed("it is too short"))?;
+        let (length, text) =
+            rest.split_first_chunk().ok_or_else(|| malformed("it is too short"))?;
         if i32::from_be_bytes(*length) != i32::try_from(text.len()).unwrap_or(-1) {
             return Err(malformed("it has another length than it says"));
         }

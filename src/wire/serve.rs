@@ -185,7 +185,8 @@ impl Guest {
         };
         let local = self.client.is_none_or(|client| client.ip().to_canonical().is_loopback());
         if !local && certificates.is_some() && line.encryption.is_none() {
-            let error = Error::new(SqlState("28000"), "connections from other machines must be encrypted");
+            let error =
+                Error::new(SqlState("28000"), "connections from other machines must be encrypted");
             let error = error.hint("connect with sslmode=require, or better verify-full");
             return Err((Some(line), End::Fatal(error)));
         }

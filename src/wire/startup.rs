@@ -81,7 +81,11 @@ impl Line {
     }
 
     /// The same line from now on encrypted; what was read of it already belongs to the handshake.
-    async fn encrypted(self, certificates: &Certificates, direct: bool) -> Result<Self, Option<Error>> {
+    async fn encrypted(
+        self,
+        certificates: &Certificates,
+        direct: bool,
+    ) -> Result<Self, Option<Error>> {
         let acceptor = certificates.acceptor(ALPN_POSTGRESQL).map_err(Some)?;
         let (read, stream) = unsplit(self.incoming, self.outgoing);
         let (reader, writer) = tokio::io::split(stream);

@@ -132,8 +132,8 @@ impl Access {
 
     /// Whether somebody may do something with a schema.
     pub fn may_schema(&self, who: &Authority, schema: &str, privilege: Privilege) -> bool {
-        let reads = privilege == Privilege::Usage
-            && (who.has(READ_ALL_DATA) || who.has(WRITE_ALL_DATA));
+        let reads =
+            privilege == Privilege::Usage && (who.has(READ_ALL_DATA) || who.has(WRITE_ALL_DATA));
         reads || who.superuser || who.is_granted(&self.schema_grants(schema), privilege)
     }
 

@@ -100,7 +100,11 @@ fn mentions(expression: &str, name: &str) -> bool {
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let plain = name.chars().all(is_word);
     let mut words = expression.split(|letter| !is_word(letter));
-    if plain { words.any(|word| word.eq_ignore_ascii_case(name)) } else { expression.contains(name) }
+    if plain {
+        words.any(|word| word.eq_ignore_ascii_case(name))
+    } else {
+        expression.contains(name)
+    }
 }
 
 #[cfg(test)]
@@ -113,13 +117,7 @@ mod tests {
     use crate::model::namespace::{Kind, Normalization};
 
     fn text(name: &str, role: Role) -> Column {
-        Column {
-            name: name.to_owned(),
-            ty: ColumnType::Text,
-            role,
-            attribute: None,
-            derived: None,
-        }
+        Column { name: name.to_owned(), ty: ColumnType::Text, role, attribute: None, derived: None }
     }
 
     fn catalog() -> Catalog {

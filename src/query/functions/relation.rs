@@ -20,8 +20,8 @@ use crate::query::error::external;
 use crate::query::functions::call::Call;
 use crate::query::functions::{Argument, Context, Function, TableFunction, named};
 use crate::query::tables::Binding;
-use crate::query::tables::provider::of_function;
 use crate::query::tables::mask::nullable;
+use crate::query::tables::provider::of_function;
 use arrow::datatypes::{DataType, Schema};
 
 /// Plans calls of table functions of ours; every other relation is left to the next planner.
@@ -73,7 +73,8 @@ impl Relations {
         if self.binding.mask().is_some() {
             // Any column may be masked.
             let fields = schema.fields().iter().map(|field| nullable(field));
-            schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone());
+            schema =
+                Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone());
         }
         let schema = DFSchema::try_from(schema)?;
         let binding = Arc::clone(&self.binding);

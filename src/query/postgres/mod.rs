@@ -13,10 +13,10 @@ use std::sync::Arc;
 use datafusion::catalog::{SchemaProvider, TableFunctionImpl};
 use datafusion::logical_expr::ScalarUDF;
 
+pub mod access;
 mod catalog;
 mod description;
 mod functions;
-pub mod access;
 pub mod rewrite;
 pub(crate) mod text;
 pub(crate) mod text_form;

@@ -344,11 +344,9 @@ impl Resolver<'_> {
                         admin,
                         grantor: self.who.role.clone(),
                     },
-                    false => AccessChange::RemoveMember {
-                        role: role.clone(),
-                        member,
-                        admin_only: admin,
-                    },
+                    false => {
+                        AccessChange::RemoveMember { role: role.clone(), member, admin_only: admin }
+                    }
                 });
             }
         }
@@ -418,8 +416,10 @@ impl Resolver<'_> {
         for owner in owners {
             let owner = self.existing(owner)?;
             self.check_acts_for(&owner)?;
-            let future =
-                |schema: &String| Securable::Future { owner: owner.clone(), schema: schema.clone() };
+            let future = |schema: &String| Securable::Future {
+                owner: owner.clone(),
+                schema: schema.clone(),
+            };
             objects.extend(schemas.iter().map(future));
         }
         Ok(objects)

@@ -17,8 +17,8 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, access, copy, cursor, decide, delete, derive, explain, explain_profile,
-    insert, policy_query, show,
+    Inner, Kept, Notice, Outcome, access, copy, cursor, decide, delete, derive, explain,
+    explain_profile, insert, policy_query, show,
 };
 use crate::query::statements::Parsed;
 
@@ -224,7 +224,11 @@ async fn ours(
 }
 
 /// Has the engine make a definition; returns when it is durable and visible.
-async fn define(session: &Arc<Inner>, gate: &Arc<CommitGate>, definition: Definition) -> Result<()> {
+async fn define(
+    session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
+    definition: Definition,
+) -> Result<()> {
     gate.commit()?;
     let database = Arc::clone(&session.server.database);
     let defined = blocking(move || database.define(definition)).await?;

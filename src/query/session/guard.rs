@@ -162,9 +162,8 @@ impl Inner {
         let snapshot = self.latest();
         let access = &snapshot.catalog().access;
         let user = self.variables.lock().value("session_authorization");
-        let is_super = |role: &str| {
-            (self.implicit && role == self.user) || access.authority(role).superuser
-        };
+        let is_super =
+            |role: &str| (self.implicit && role == self.user) || access.authority(role).superuser;
         let refused = |what: &str| {
             let message = format!("permission denied to set {what} \"{role}\"");
             Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message))
@@ -228,7 +227,11 @@ impl Inner {
     /// `42501`.
     pub(super) fn check_steward(&self) -> Result<()> {
         let who = self.authority();
-        if who.has(STEWARD) || who.has(ADMIN) { Ok(()) } else { Err(only("decide who is whom", STEWARD)) }
+        if who.has(STEWARD) || who.has(ADMIN) {
+            Ok(())
+        } else {
+            Err(only("decide who is whom", STEWARD))
+        }
     }
 
     /// Refuses what only superusers may do.
@@ -379,8 +382,7 @@ pub(super) fn check_query(
         if uses.functions.contains(*function)
             && !access.may(who, ("public", table), Privilege::Select)
         {
-            return Err(denied("table", table)
-                .detail(format!("Function {function} reads it.")));
+            return Err(denied("table", table).detail(format!("Function {function} reads it.")));
         }
     }
     Ok(())

@@ -77,7 +77,9 @@ use crate::query::tables::Binding;
 pub use crate::query::session::copy::CopyIn;
 pub use crate::query::session::prepare::Prepared;
 pub use crate::query::session::script::{Output, moved};
-pub use crate::query::session::server::{Challenge, Server, SessionInfo, Settings, computation_runtime};
+pub use crate::query::session::server::{
+    Challenge, Server, SessionInfo, Settings, computation_runtime,
+};
 pub use crate::query::session::transaction::{TransactionStatus, cancelled, timed_out};
 
 /// The most prepared statements of a session: each holds a plan.

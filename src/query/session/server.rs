@@ -26,9 +26,9 @@ use crate::model::password::{ITERATIONS_DEFAULT, SALT_BYTES, Verifier, hmac};
 use crate::query::session::Session;
 use crate::query::session::access::{new_secret, verifier_of};
 use crate::query::session::audit::Audit;
-use crate::query::tables::AuditRow;
 use crate::query::session::derive::Deriver;
 use crate::query::session::policy_query::PolicyCompiler;
+use crate::query::tables::AuditRow;
 
 /// What a server may do.
 #[derive(Debug, Default)]

@@ -326,7 +326,8 @@ impl Variables {
     pub(super) fn reset_all(&mut self) {
         // The state of the transaction is not a setting that RESET ALL may change.
         self.values.retain(|key, _| {
-            key.starts_with("transaction_") || matches!(key.as_str(), "role" | "session_authorization")
+            key.starts_with("transaction_")
+                || matches!(key.as_str(), "role" | "session_authorization")
         });
     }
 

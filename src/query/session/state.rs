@@ -21,9 +21,9 @@ use crate::query::functions;
 use crate::query::postgres::{
     Source, information_schema, pg_catalog, scalar_functions, table_functions,
 };
-use crate::query::session::{Inner, signals};
 use crate::query::session::describe::Describer;
 use crate::query::session::server::Server;
+use crate::query::session::{Inner, signals};
 use crate::query::tables::{self, Binding};
 use crate::query::ties::BreakTies;
 use crate::query::time_functions;

@@ -1,12 +1,12 @@
 //! `CREATE ROLE`, `CREATE USER`, `CREATE GROUP`: who can connect and be given rights.
 
+use crate::error::Result;
 use crate::query::statements::access_statement::AccessStatement;
 use crate::query::statements::cursor::Cursor;
 use crate::query::statements::phrases::role::{
     RoleAttribute, begins_role, role_attributes, role_noun,
 };
 use crate::query::statements::{Parsed, StatementParser};
-use crate::error::Result;
 
 /// `CREATE ROLE`.
 pub(crate) struct CreateRole;

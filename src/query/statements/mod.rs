@@ -40,8 +40,8 @@ mod show_create;
 mod unlink;
 
 use crate::error::Result;
-use crate::model::decision::DecisionKind;
 use crate::model::access::AccessChange;
+use crate::model::decision::DecisionKind;
 use crate::model::definition::Definition;
 
 pub use crate::query::statements::access_statement::AccessStatement;

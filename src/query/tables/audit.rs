@@ -21,7 +21,12 @@ fn fields() -> Vec<Field> {
         column("noted_at", time_type(), false, "when"),
         column("user_name", text(), false, "the user who connected, or wanted to"),
         column("role_name", text(), false, "the role that the session acted as"),
-        column("client", text(), true, "address and port of the client; null: not over the network"),
+        column(
+            "client",
+            text(),
+            true,
+            "address and port of the client; null: not over the network",
+        ),
         column("application_name", text(), false, "what the client calls itself"),
         column("process_id", DataType::Int32, false, "the session"),
         column("kind", text(), false, "the statement's kind, or LOGIN"),

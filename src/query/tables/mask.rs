@@ -83,7 +83,8 @@ impl Mask {
     /// # Errors
     /// `XX000` if they are not.
     pub fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let column = |at: usize| self.column(at, batch.num_rows(), &|at| Ok(Arc::clone(batch.column(at))));
+        let column =
+            |at: usize| self.column(at, batch.num_rows(), &|at| Ok(Arc::clone(batch.column(at))));
         let columns = (0..batch.num_columns()).map(column).collect::<Result<Vec<_>>>()?;
         let fields = batch.schema().fields().iter().map(|it| nullable(it)).collect::<Vec<_>>();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)

@@ -21,12 +21,7 @@ fn fill(description: &Description, rows: &mut Rows) {
     }
 }
 
-fn add_relation(
-    description: &Description,
-    rows: &mut Rows,
-    relation: &Relation,
-    namespace: u32,
-) {
+fn add_relation(description: &Description, rows: &mut Rows, relation: &Relation, namespace: u32) {
     let (schema, name) = (relation.schema.as_str(), relation.name.as_str());
     let owner = description.role_oid(description.access.owner(schema, name));
     rows.add([

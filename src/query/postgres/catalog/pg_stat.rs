@@ -1,7 +1,7 @@
 //! `pg_stat_*`: sessions, and what is known of the activity on relations.
 
-use crate::query::postgres::catalog::{Filler, Rows, Value};
 use crate::model::access::MONITOR;
+use crate::query::postgres::catalog::{Filler, Rows, Value};
 use crate::query::postgres::description::{DATABASE_OID, Description, OWNER_OID, SessionEntry};
 
 const fn filler(name: &'static str, fill: fn(&Description, &mut Rows)) -> Filler {
