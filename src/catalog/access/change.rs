@@ -412,3 +412,77 @@ fn check_role_name(name: &str) -> Result<()> {
     }
     check_name("role", name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::access::Privilege;
+
+    fn create(name: &str) -> AccessChange {
+        let (name, secret) = (name.to_owned(), String::new());
+        AccessChange::CreateRole { name, options: Vec::new(), secret }
+    }
+
+    fn member(role: &str, member: &str) -> AccessChange {
+        AccessChange::AddMember {
+            role: role.to_owned(),
+            member: member.to_owned(),
+            admin: false,
+            grantor: BOOTSTRAP.to_owned(),
+        }
+    }
+
+    fn select(role: &str, given: bool) -> AccessChange {
+        let object = Securable::Table { schema: "public".to_owned(), name: "crm".to_owned() };
+        let privileges = [Privilege::Select].into();
+        let grant = Grant { object, role: role.to_owned(), privileges, grantable: false };
+        if given { AccessChange::Grant(grant) } else { AccessChange::Revoke(grant) }
+    }
+
+    fn check(changes: &[AccessChange], role: &str, expected: bool) {
+        let mut access = Access::default();
+        for change in changes {
+            access.change(change).unwrap_or_else(|error| panic!("{change:?}: {error}"));
+        }
+        let may = access.may(&access.authority(role), ("public", "crm"), Privilege::Select);
+        assert_eq!(may, expected, "{changes:?}");
+    }
+
+    #[test]
+    fn rights_are_inherited_until_they_are_taken() {
+        let (a, b) = (create("a"), create("b"));
+        check(&[a.clone(), select("a", true)], "a", true);
+        check(&[a.clone(), b.clone(), member("b", "a"), select("b", true)], "a", true);
+        check(&[a.clone(), b.clone(), member("b", "a"), select("a", true)], "b", false);
+        check(&[a.clone(), select(PUBLIC, true)], "a", true);
+        check(&[a.clone(), select("a", true), select("a", false)], "a", false);
+        let noinherit = AccessChange::AlterRole {
+            name: "a".to_owned(),
+            options: vec![RoleOption::Inherit(false)],
+            secret: String::new(),
+        };
+        check(&[a, b, noinherit, member("b", "a"), select("b", true)], "a", false);
+    }
+
+    #[test]
+    fn roles_cannot_be_members_of_each_other() {
+        let mut access = Access::default();
+        for change in [create("a"), create("b"), member("b", "a")] {
+            access.change(&change).unwrap();
+        }
+        assert_eq!(access.change(&member("a", "b")).unwrap_err().code().0, "0LP01");
+        assert_eq!(access.change(&member("a", "a")).unwrap_err().code().0, "0LP01");
+        let again = access.change(&member("b", "a")).unwrap();
+        assert_eq!(again.as_deref(), Some("role \"a\" is already a member of role \"b\""));
+    }
+
+    #[test]
+    fn there_is_an_end_to_roles() {
+        let mut access = Access::default();
+        for number in access.roles.len()..OBJECTS_MAX {
+            access.change(&create(&format!("r{number}"))).unwrap();
+        }
+        let error = access.change(&create("more")).unwrap_err();
+        assert_eq!(error.code(), SqlState::PROGRAM_LIMIT_EXCEEDED);
+    }
+}

@@ -127,11 +127,13 @@ fn relations(prepared: &Prepared) -> (Option<(&'static str, What)>, BTreeSet<Str
             let (of, names) = relations(inner);
             return (kind(&prepared.command).or(of), names);
         }
-        Body::None => {
-            if let Command::Ours(Parsed::Define(definition)) = &prepared.command {
+        Body::None => match &prepared.command {
+            Command::Ours(Parsed::Define(definition)) => {
                 names.extend(definition.object().map(str::to_owned));
             }
-        }
+            Command::Ours(Parsed::Access(statement)) => names.extend(statement.names()),
+            _ => {}
+        },
     }
     (kind(&prepared.command), names)
 }

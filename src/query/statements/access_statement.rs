@@ -126,10 +126,53 @@ impl AccessStatement {
             Self::Privileges { given: true, .. } => "GRANT",
             Self::Privileges { given: false, .. } => "REVOKE",
             Self::DefaultPrivileges { .. } => "ALTER DEFAULT PRIVILEGES",
-            Self::SetOwner { .. } => "ALTER TABLE",
+            Self::SetOwner { .. } => "ALTER DATASET",
             Self::ReassignOwned { .. } => "REASSIGN OWNED",
             Self::DropOwned { .. } => "DROP OWNED",
             Self::Sensitive { .. } => "ALTER DATASET",
+        }
+    }
+
+    /// The tables and roles that it names, for those who note who changed what.
+    pub fn names(&self) -> Vec<String> {
+        let role = |role: &RoleName| match role {
+            RoleName::Named(name) => format!("role {name}"),
+            RoleName::Current => "role CURRENT_USER".to_owned(),
+            RoleName::Session => "role SESSION_USER".to_owned(),
+            RoleName::Public => "role PUBLIC".to_owned(),
+        };
+        let roles = |all: &[RoleName]| all.iter().map(role).collect::<Vec<_>>();
+        let table = |schema: &Option<String>, name: &String| match schema.as_deref() {
+            Some(schema) if schema != "public" => format!("{schema}.{name}"),
+            _ => name.clone(),
+        };
+        match self {
+            Self::CreateRole { name, .. } => vec![format!("role {name}")],
+            Self::AlterRole { role: of, .. }
+            | Self::RenameRole { role: of, .. }
+            | Self::SetForRole { role: of, .. } => vec![role(of)],
+            Self::DropRole { roles: all, .. } | Self::DropOwned { roles: all } => roles(all),
+            Self::Membership { roles: all, members, .. } => [roles(all), roles(members)].concat(),
+            Self::Privileges { objects, roles: all, .. } => {
+                let objects = match objects {
+                    StatedObjects::Tables(tables) => {
+                        tables.iter().map(|(schema, name)| table(schema, name)).collect()
+                    }
+                    StatedObjects::AllTables(schemas) | StatedObjects::Schemas(schemas) => {
+                        schemas.iter().map(|name| format!("schema {name}")).collect()
+                    }
+                    StatedObjects::Nothing => Vec::new(),
+                };
+                [objects, roles(all)].concat()
+            }
+            Self::DefaultPrivileges { owners, roles: all, .. } => {
+                [roles(owners), roles(all)].concat()
+            }
+            Self::SetOwner { schema, table: name, owner } => {
+                vec![table(schema, name), role(owner)]
+            }
+            Self::ReassignOwned { from, to } => [roles(from), vec![role(to)]].concat(),
+            Self::Sensitive { dataset, .. } => vec![dataset.clone()],
         }
     }
 }

@@ -30,7 +30,7 @@ fn fields() -> Vec<Field> {
         column("application_name", text(), false, "what the client calls itself"),
         column("process_id", DataType::Int32, false, "the session"),
         column("kind", text(), false, "the statement's kind, or LOGIN"),
-        column("relations", text_list(), false, "the tables and views that it names"),
+        column("relations", text_list(), false, "the tables, views and roles that it names"),
         column("row_count", DataType::Int64, true, "rows read or changed, if that is known"),
         column("outcome", text(), false, "ok, or the SQLSTATE"),
     ]
