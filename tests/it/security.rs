@@ -518,7 +518,7 @@ async fn the_audit_log_tells_who_did_what() {
         selfsame|CREATE DATASET|{shop}|NULL|ok\n\
         selfsame|INSERT|{crm}|2|ok\n\
         selfsame|INSERT|{shop}|1|ok\n\
-        selfsame|CREATE ROLE|{role bi}|NULL|ok\n\
+        selfsame|CREATE ROLE|{\"role bi\"}|NULL|ok\n\
         bi|SELECT|{crm}|1|ok\n\
         bi|SELECT|{crm}|2|ok\n\
         bi|DELETE|{}|NULL|42501\n\
