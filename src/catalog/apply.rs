@@ -86,7 +86,9 @@ impl Catalog {
                 }
                 let of_views = RelationName::new("public", name);
                 self.relations.check_unused(&format!("dataset {}", quote_name(name)), &of_views)?;
-                next.drop_dataset(name)?
+                let notice = next.drop_dataset(name)?;
+                next.access.forget_table("public", name);
+                notice
             }
             Definition::CreateMergePolicy { policy, default, existence } => {
                 let there = self.policies.contains_key(&policy.name);
@@ -107,7 +109,9 @@ impl Catalog {
                 let of_views = RelationName::new("profiles_by", name);
                 let what = format!("merge policy {}", quote_name(name));
                 self.relations.check_unused(&what, &of_views)?;
-                next.drop_policy(name)?
+                let notice = next.drop_policy(name)?;
+                next.access.forget_table("profiles_by", name);
+                notice
             }
             Definition::Decide { .. }
             | Definition::Undecide { .. }
@@ -127,6 +131,7 @@ impl Catalog {
                     (false, notice) => return Ok(Applied { catalog: None, notice }),
                 }
             }
+            Definition::Access(change) => next.change_access(change)?,
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })
