@@ -23,6 +23,7 @@ use crate::config::typed::Typed;
 use crate::demo::{Company, PEOPLE_DEFAULT, PEOPLE_MAX, SEED_DEFAULT};
 use crate::env::objects::disk::CACHE_BYTES_DEFAULT;
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::{AuditLevel, Authentication};
 
 /// Where the server listens unless told otherwise.
 pub const LISTEN_DEFAULT: SocketAddr =
@@ -67,6 +68,8 @@ pub const COMMIT_WINDOW_MAX: Duration = Duration::from_secs(10);
 
 /// The least disk for copies of objects: a segment or two.
 pub const OBJECT_CACHE_MIN_BYTES: u64 = 64 << 20;
+/// The variable with the password that the bootstrap role shall have.
+pub const PASSWORD_VARIABLE: &str = "SELFSAME_PASSWORD";
 
 /// The configuration file that is read if it is there.
 pub const FILE_DEFAULT: &str = "selfsame.toml";
@@ -77,7 +80,7 @@ pub struct Config {
     /// Folder of the store, or its location in object storage as it was typed; `None`: in memory, or for
     /// `demo` a temporary folder.
     pub data: Option<PathBuf>,
-    /// Where to listen for PostgreSQL clients; a loopback address.
+    /// Where to listen for PostgreSQL clients.
     pub listen: SocketAddr,
     /// Where to listen for HTTP; a loopback address.
     pub http: HttpListen,
@@ -109,6 +112,16 @@ pub struct Config {
     pub object_cache_bytes: u64,
     /// Where these are; `None`: where the system has temporary files.
     pub object_cache_directory: Option<PathBuf>,
+    /// Files of the certificate and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Whom to ask for a password.
+    pub authentication: Authentication,
+    /// The password that the bootstrap role shall have.
+    pub password: Option<Secret>,
+    /// Whether to listen where other machines come in unasked or are listened to.
+    pub insecure_listen: bool,
+    /// What the audit log has.
+    pub audit: AuditLevel,
 }
 
 /// Where to listen for HTTP.
@@ -234,7 +247,7 @@ pub fn parse(
     let (name, of_command) = matches.subcommand().expect("clap demands a subcommand");
     let subcommand = Subcommand::named(name).expect("clap knows our subcommands only");
     let typed = typed::collect(subcommand, &matches, of_command, outside)?;
-    let config = config(&typed)?;
+    let config = config(&typed, outside)?;
     Ok(Invocation::Run(command(subcommand, of_command, &typed, &config)?, config))
 }
 
@@ -247,11 +260,11 @@ fn misunderstood(error: &clap::Error) -> Error {
     if rest.is_empty() { error } else { error.hint(rest.trim()) }
 }
 
-fn config(typed: &Typed) -> Result<Config> {
+fn config(typed: &Typed, outside: &Outside<'_>) -> Result<Config> {
     let copy_directories = typed.paths("copy_directories")?;
     Ok(Config {
         data: typed.one("data", value::data_directory)?,
-        listen: typed.one("listen", value::loopback_address)?.unwrap_or(LISTEN_DEFAULT),
+        listen: typed.one("listen", value::address)?.unwrap_or(LISTEN_DEFAULT),
         http: typed
             .one("http_listen", value::http_listen)?
             .unwrap_or(HttpListen::IfFree(HTTP_LISTEN_DEFAULT)),
@@ -279,6 +292,11 @@ fn config(typed: &Typed) -> Result<Config> {
             .one("object_cache", |text| value::bytes(text, OBJECT_CACHE_MIN_BYTES))?
             .unwrap_or(CACHE_BYTES_DEFAULT),
         object_cache_directory: typed.one("object_cache_directory", value::local_directory)?,
+        certificate: certificate(typed)?,
+        authentication: typed.one("authentication", value::authentication)?.unwrap_or_default(),
+        password: password(typed, outside)?,
+        insecure_listen: typed.one("insecure_listen", value::switch)?.unwrap_or(false),
+        audit: typed.one("audit", value::audit_level)?.unwrap_or_default(),
     })
 }
 
@@ -287,6 +305,38 @@ fn follow(typed: &Typed) -> Result<Option<Duration>> {
         .one("follow_poll", |text| value::duration(text, FOLLOW_POLL_MIN..=FOLLOW_POLL_MAX))?;
     let follow = typed.one("follow", value::switch)?.unwrap_or(false);
     Ok(follow.then(|| poll.unwrap_or(FOLLOW_POLL_DEFAULT)))
+}
+
+fn certificate(typed: &Typed) -> Result<Option<(PathBuf, PathBuf)>> {
+    let file = |key| typed.one(key, |text| value::file(text));
+    match (file("ssl_cert_file")?, file("ssl_key_file")?) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (given, _) => {
+            let (given, missing) = match given {
+                Some(_) => ("ssl_cert_file", "ssl_key_file"),
+                None => ("ssl_key_file", "ssl_cert_file"),
+            };
+            let message = format!("{given} is set, and {missing} is not: TLS needs both");
+            Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message))
+        }
+    }
+}
+
+/// The first password comes from a variable or a file, so that no list of processes shows it.
+fn password(typed: &Typed, outside: &Outside<'_>) -> Result<Option<Secret>> {
+    let variable = (outside.variable)(PASSWORD_VARIABLE).filter(|text| !text.is_empty());
+    if let Some(text) = variable {
+        let text = text.into_string().map_err(|_| {
+            let message = format!("{PASSWORD_VARIABLE} is no valid UTF-8");
+            Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+        })?;
+        return Ok(Some(Secret(text)));
+    }
+    let Some(path) = typed.one("password_file", |text| value::file(text))? else { return Ok(None) };
+    let text = (outside.file)(&path)
+        .map_err(|error| Error::io(format!("read password_file \"{}\"", path.display()), &error))?;
+    Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())))
 }
 
 fn command(

@@ -5,6 +5,7 @@
 //! log-in. At the end the listener stops first, then sessions, then the engine, which flushes its log.
 //! `sample` is for `demo`, `console` for what needs no server, `upkeep` for `check`, `backup` and `restore`.
 
+mod access;
 mod console;
 mod http;
 mod logging;
@@ -35,11 +36,15 @@ use crate::query::session::{Server, Settings};
 use crate::server::http::Http;
 use crate::server::sample::TemporaryFolder;
 use crate::server::terminal::Shown;
+use crate::wire::Door;
 
 pub use crate::server::logging::start_logging;
 
 /// The user that the printed command lines name; without authentication any will do.
 const USER: &str = "selfsame";
+
+/// A name that is no role's.
+const ANYBODY: &str = "";
 
 /// Threads that speak the protocol: they only move bytes, so that two keep up with all cores.
 const PROTOCOL_THREADS: usize = 2;
@@ -171,12 +176,14 @@ struct Running {
     switches: [watch::Sender<bool>; 2],
     database: Arc<Database>,
     server: Arc<Server>,
+    door: Door,
 }
 
 impl Running {
     /// Takes the ports before the store, as that is what most often fails.
     fn start(config: &Config) -> Result<Self> {
         let runtime = runtime()?;
+        let certificates = access::certificates(config)?;
         let listener = listen(&runtime, config.listen)?;
         let signals = {
             let _entered = runtime.enter();
@@ -193,7 +200,12 @@ impl Running {
         http.web.tell_start(move || format!("the store is being opened: {}", told.standing()));
         let database = open(config, &progress)?;
         let server = sessions(&database, config);
-        Ok(Self { runtime, listener, http, signals, switches, database, server })
+        if let Err(error) = access::secure(config, &server) {
+            return database.close().and(Err(error));
+        }
+        access::reload_when_told(&runtime, &server, certificates.clone())?;
+        let door = access::door(config, &server, certificates);
+        Ok(Self { runtime, listener, http, signals, switches, database, server, door })
     }
 
     /// Makes and loads the sample, unless the store has datasets already.
@@ -209,10 +221,18 @@ impl Running {
     /// Tells how to connect. This is what a newcomer sees.
     fn announce(&self, data: Option<&Path>, loaded: Option<&str>) {
         self.http.web.open(Arc::clone(&self.server));
-        let http = self.http.address;
-        let follows = self.database.replication().role == Role::Follower;
-        let text = self.listener.local_addr();
-        let text = text.map(|address| banner((address, http), data, loaded, follows));
+        let who = match self.server.is_superuser(ANYBODY) {
+            true => "any user, any database, no password",
+            false => "roles of this store, any database",
+        };
+        let told = Told {
+            http: self.http.address,
+            data,
+            loaded,
+            follows: self.database.replication().role == Role::Follower,
+            who,
+        };
+        let text = self.listener.local_addr().map(|address| banner(address, &told));
         let text = text.unwrap_or_default();
         let mut out = std::io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -223,17 +243,11 @@ impl Running {
     /// Serves until a signal comes; then running statements may end, until the time is up or a second
     /// signal comes; then everything is taken down.
     fn finish(self, config: &Config) -> Result<()> {
-        let Self { runtime, listener, http, signals, switches, database, server } = self;
+        let Self { runtime, listener, http, signals, switches, database, server, door } = self;
         let [mut interrupt, mut terminate] = signals;
         let [stop, cut] = switches;
-        let [stopped, cutting] = [stop.subscribe(), cut.subscribe()];
-        let mut serving = runtime.spawn(crate::wire::serve_gracefully(
-            listener,
-            server,
-            config.connections_max,
-            stopped,
-            cutting,
-        ));
+        let switches = [stop.subscribe(), cut.subscribe()];
+        let mut serving = runtime.spawn(crate::wire::serve_at(door, listener, server, switches));
         let web = http.web.clone();
         let served = runtime.block_on(async {
             tokio::select! {
@@ -282,20 +296,25 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-fn banner(
-    (address, http): (SocketAddr, Option<SocketAddr>),
-    data: Option<&Path>,
-    loaded: Option<&str>,
+/// What the banner tells besides the address.
+struct Told<'a> {
+    http: Option<SocketAddr>,
+    data: Option<&'a Path>,
+    loaded: Option<&'a str>,
     follows: bool,
-) -> String {
-    let http = http.map_or("off".to_owned(), |http| format!("http://{http}"));
+    who: &'a str,
+}
+
+fn banner(address: SocketAddr, told: &Told<'_>) -> String {
+    let Told { data, loaded, who, follows, .. } = *told;
+    let http = told.http.map_or("off".to_owned(), |http| format!("http://{http}"));
     let store = data
         .map_or("in memory, gone when this stops".to_owned(), |data| data.display().to_string());
     let store = if follows { format!("{store} (for reading only, as a follower)") } else { store };
     let loaded = loaded.map(|loaded| format!("  loaded      {loaded}\n")).unwrap_or_default();
     format!(
         "\nselfsame {} is ready\n{loaded}  store       {store}\n  \
-         PostgreSQL  {address} (any user, any database, no password)\n  \
+         PostgreSQL  {address} ({who})\n  \
          HTTP        {http}\n\n\
          connect:      psql -h {} -p {} -U {USER}\n\
          first query:  SELECT * FROM profiles LIMIT 5;\n\
@@ -308,16 +327,22 @@ fn banner(
 
 #[cfg(test)]
 mod tests {
-    use super::banner;
+    use super::{Told, banner};
 
     #[test]
     fn the_banner_tells_how_to_connect() {
-        let addresses = ("[::1]:77".parse().unwrap(), "[::1]:78".parse().ok());
-        let text = banner(addresses, None, Some("much"), false);
+        let told = Told {
+            http: "[::1]:78".parse().ok(),
+            data: None,
+            loaded: Some("much"),
+            follows: false,
+            who: "any user",
+        };
+        let text = banner("[::1]:77".parse().unwrap(), &told);
         for line in [
             "  loaded      much",
             "  store       in memory, gone when this stops",
-            "  PostgreSQL  [::1]:77 (any user, any database, no password)",
+            "  PostgreSQL  [::1]:77 (any user)",
             "  HTTP        http://[::1]:78",
             "connect:      psql -h ::1 -p 77 -U selfsame",
         ] {

@@ -81,6 +81,7 @@ impl Catalog {
                     return skip_or(*existence, error);
                 }
                 self.check_unused("dataset", "public", name)?;
+                next.access.forget_table("public", name);
                 next.drop_dataset(name)?
             }
             Definition::CreateMergePolicy { policy, default, existence } => {
@@ -99,6 +100,7 @@ impl Catalog {
                     return skip_or(*existence, error);
                 }
                 self.check_unused("merge policy", "profiles_by", name)?;
+                next.access.forget_table("profiles_by", name);
                 next.drop_policy(name)?
             }
             Definition::Decide { .. }
@@ -113,6 +115,7 @@ impl Catalog {
                     (false, notice) => return Ok(Applied { catalog: None, notice }),
                 }
             }
+            Definition::Access(change) => next.change_access(change)?,
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })

@@ -4,6 +4,7 @@
 //! engine applies a definition, logs it, and shows the next catalog once the log is durable; replaying
 //! the log gives the same catalog, numbers included. Nothing here touches rows or disk.
 
+pub mod access;
 mod apply;
 pub mod attributes;
 mod decide;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::access::Access;
 pub use crate::catalog::apply::Applied;
 use crate::catalog::attributes::Attribute;
 use crate::catalog::decisions::Decisions;
@@ -51,6 +53,9 @@ pub struct Catalog {
     /// Views and scratch tables.
     #[serde(default)]
     pub relations: Relations,
+    /// Who may do what.
+    #[serde(default)]
+    pub access: Access,
 }
 
 fn graph_identities_max_default() -> u32 {
@@ -70,6 +75,7 @@ impl Default for Catalog {
             decisions: Decisions::default(),
             graph_identities_max: GRAPH_IDENTITIES_MAX_DEFAULT,
             relations: Relations::default(),
+            access: Access::default(),
         }
     }
 }
@@ -160,6 +166,7 @@ mod tests {
         assert!(fields.remove("decisions").is_some());
         assert!(fields.remove("graph_identities_max").is_some());
         assert!(fields.remove("relations").is_some());
+        assert!(fields.remove("access").is_some());
         assert_eq!(serde_json::from_value::<Catalog>(json).unwrap(), catalog);
     }
 }

@@ -36,6 +36,7 @@ impl Catalog {
             }
             Definition::AlterSystem { setting } => setting_text(*setting),
             Definition::Relation(definition) => relation_text(definition),
+            Definition::Access(_) => "GRANT".to_owned(),
         }
     }
 }

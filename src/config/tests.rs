@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::config::{Command, Config, Invocation, Outside, parse, setting};
 use crate::error::Result;
+use crate::model::access::{AuditLevel, Authentication};
 
 /// Parses a command line with variables (`NAME=value`) before it, over one configuration file.
 fn parsed(line: &str, file: Option<(&str, &str)>) -> Result<Invocation> {
@@ -178,12 +179,12 @@ fn the_file_can_be_named() {
 
 #[test]
 fn wrong_values_name_their_place() {
-    let not_local = "other machines could reach it, and there are no passwords yet";
     let size = "it is no size";
     for (line, toml, expected) in [
-        ("serve --listen 0.0.0.0:5442", "", format!("0A000 invalid value \"0.0.0.0:5442\" for --listen: {not_local}")),
-        ("SELFSAME_LISTEN=192.0.2.1:1 serve", "", format!("0A000 invalid value \"192.0.2.1:1\" for SELFSAME_LISTEN: {not_local}")),
-        ("serve", "listen = '[::]:1'", format!("0A000 invalid value \"[::]:1\" for \"listen\" in selfsame.toml: {not_local}")),
+        ("serve --ssl-cert-file a.pem", "", "22023 ssl_cert_file is set, and ssl_key_file is not: TLS needs both".into()),
+        ("serve --authentication md5", "", "22023 invalid value \"md5\" for --authentication: it is none of auto, trust, scram".into()),
+        ("serve --insecure-listen=maybe", "", "22023 invalid value \"maybe\" for --insecure-listen: it is neither on nor off".into()),
+        ("serve", "audit = 'read'", "22023 invalid value \"read\" for \"audit\" in selfsame.toml: it is none of none, write, all".into()),
         ("serve --listen 5442", "", "22023 invalid value \"5442\" for --listen: it is no address with a port".into()),
         ("serve --memory-limit 1.5GB", "", format!("22023 invalid value \"1.5GB\" for --memory-limit: {size}")),
         ("serve --memory-limit 99999999TB", "", format!("22023 invalid value \"99999999TB\" for --memory-limit: {size}")),
@@ -298,4 +299,22 @@ fn stores_in_object_storage_and_followers() {
     assert_eq!(config.follow, Some(Duration::from_secs(1)));
     let (_, config) = run("SELFSAME_FOLLOW=on serve --data d --follow=false", None);
     assert_eq!(config.follow, None);
+}
+
+#[test]
+fn the_way_in_is_configured() {
+    let line = "SELFSAME_PASSWORD=s3cret serve --listen 0.0.0.0:1 --insecure-listen \
+        --ssl-cert-file c.pem --ssl-key-file k.pem --authentication scram --audit all";
+    let config = run(line, None).1;
+    assert_eq!(config.listen.to_string(), "0.0.0.0:1");
+    assert_eq!(config.certificate, Some(("c.pem".into(), "k.pem".into())));
+    assert_eq!(config.authentication, Authentication::Scram);
+    assert_eq!(config.audit, AuditLevel::All);
+    assert!(config.insecure_listen);
+    assert_eq!(config.password.as_ref().unwrap().expose(), "s3cret");
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let file = Some(("pw", "from file\n"));
+    let config = run("serve --password-file pw", file).1;
+    assert_eq!(config.password.unwrap().expose(), "from file");
+    assert_eq!(run("serve", None).1.password, None);
 }

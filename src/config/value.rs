@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{HttpListen, LogFormat};
 use crate::env::objects::location::Location;
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::{AuditLevel, Authentication};
 
 fn wrong(message: impl Into<String>) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
@@ -73,21 +74,50 @@ pub(crate) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Du
     }
 }
 
-/// An address of this machine alone, with its port.
+/// A file.
 ///
 /// # Errors
-/// `22023` if it is no address, `0A000` if others could reach it.
-pub(crate) fn loopback_address(text: &str) -> Result<SocketAddr> {
+/// `22023` if it has no name.
+pub(crate) fn file(text: &str) -> Result<PathBuf> {
+    if text.is_empty() { Err(wrong("a path is not empty")) } else { Ok(PathBuf::from(text)) }
+}
+
+/// An address with its port; whether others may reach it is decided when it is listened on.
+///
+/// # Errors
+/// `22023` if it is no address.
+pub(crate) fn address(text: &str) -> Result<SocketAddr> {
     let local =
         text.strip_prefix("localhost:").map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
-    let address: SocketAddr = local.as_deref().unwrap_or(text).parse().map_err(|_| {
+    local.as_deref().unwrap_or(text).parse().map_err(|_| {
         wrong("it is no address with a port").hint("write it as 127.0.0.1:5442 or [::1]:5442")
-    })?;
-    if address.ip().to_canonical().is_loopback() {
-        return Ok(address);
+    })
+}
+
+/// Whom to ask for a password.
+///
+/// # Errors
+/// `22023` if it is none of the ways.
+pub(crate) fn authentication(text: &str) -> Result<Authentication> {
+    match text {
+        "auto" => Ok(Authentication::Automatic),
+        "trust" => Ok(Authentication::Trust),
+        "scram" => Ok(Authentication::Scram),
+        _ => Err(wrong("it is none of auto, trust, scram")),
     }
-    Err(Error::unsupported("other machines could reach it, and there are no passwords yet")
-        .hint("listen on 127.0.0.1 and let others in through an SSH tunnel or a proxy that asks who they are"))
+}
+
+/// What the audit log has.
+///
+/// # Errors
+/// `22023` if it is none of the levels.
+pub(crate) fn audit_level(text: &str) -> Result<AuditLevel> {
+    match text {
+        "none" => Ok(AuditLevel::None),
+        "write" => Ok(AuditLevel::Write),
+        "all" => Ok(AuditLevel::All),
+        _ => Err(wrong("it is none of none, write, all")),
+    }
 }
 
 /// Where to listen for HTTP: an address of this machine alone, as tokens would be seen by others.
@@ -109,14 +139,6 @@ pub(crate) fn http_listen(text: &str) -> Result<HttpListen> {
     Err(Error::unsupported("other machines could reach it, and HTTP has no TLS yet").hint(
         "listen on 127.0.0.1 and let others in through a proxy that speaks TLS and passes tokens on",
     ))
-}
-
-/// A file.
-///
-/// # Errors
-/// `22023` if it has no name.
-pub(crate) fn file(text: &str) -> Result<PathBuf> {
-    if text.is_empty() { Err(wrong("a path is not empty")) } else { Ok(PathBuf::from(text)) }
 }
 
 /// How log lines are written.

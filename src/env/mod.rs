@@ -16,3 +16,4 @@ pub mod progress;
 pub mod random;
 pub mod real_disk;
 pub mod threads;
+pub mod tls;

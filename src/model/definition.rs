@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::access::AccessChange;
 use crate::model::dataset::{Column, DatasetKind, Upsert};
 use crate::model::decision::{DecidedIdentity, DecisionKind};
 use crate::model::namespace::{Kind, Normalization};
@@ -174,4 +175,24 @@ pub enum Definition {
     },
     /// `CREATE VIEW`, `CREATE TABLE`, `CREATE SCHEMA`, and what changes and drops them.
     Relation(RelationDefinition),
+    /// Roles, privileges, and what is sensitive.
+    Access(AccessChange),
+}
+
+impl Definition {
+    /// The name of what it defines, if it is one object.
+    pub fn object(&self) -> Option<&str> {
+        match self {
+            Self::CreateNamespace { name, .. }
+            | Self::AlterNamespace { name, .. }
+            | Self::DropNamespace { name, .. }
+            | Self::CreateDataset { name, .. }
+            | Self::AlterDataset { name, .. }
+            | Self::DropDataset { name, .. }
+            | Self::SetDefaultMergePolicy { name }
+            | Self::DropMergePolicy { name, .. } => Some(name),
+            Self::CreateMergePolicy { policy, .. } => Some(&policy.name),
+            _ => None,
+        }
+    }
 }

@@ -11,6 +11,7 @@
 //! Our answers are `pgwire`'s messages; the loop around them is ours, because a connection must watch its
 //! socket while it works and flush once per Sync.
 
+mod authentication;
 mod connection;
 mod copy;
 mod copy_binary;
@@ -29,4 +30,4 @@ mod socket;
 mod startup;
 mod vigil;
 
-pub use crate::wire::serve::{serve, serve_gracefully};
+pub use crate::wire::serve::{Door, serve, serve_at, serve_gracefully};

@@ -43,6 +43,22 @@ pub(crate) enum Next {
     Gone,
 }
 
+/// A stream from the network, encrypted or not.
+pub(crate) type Stream = Box<dyn Duplex>;
+
+/// A stream of both directions.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// What was read of a stream and not taken yet, and the stream. Nothing waits to be written.
+pub(crate) fn unsplit<S: AsyncRead + AsyncWrite + Unpin>(
+    incoming: Incoming<S>,
+    outgoing: Outgoing<S>,
+) -> (BytesMut, S) {
+    (incoming.buffer, incoming.half.unsplit(outgoing.half))
+}
+
 /// Both directions of a stream.
 pub(crate) fn split<S: AsyncRead + AsyncWrite>(stream: S) -> (Incoming<S>, Outgoing<S>) {
     let (read, write) = tokio::io::split(stream);

@@ -1,19 +1,21 @@
-//! The start of a connection: encryption that is refused, cancel requests, and who the client is.
+//! The start of a connection: encryption, cancel requests, and who the client is.
 //!
-//! Every user name is trusted, and every database name shows the same data under that name. Settings
-//! may come with the start-up packet or in its `options`.
+//! Encryption is TLS, asked for or begun with at once; who the client says it is, `authentication` makes
+//! sure of. Every database name shows the same data under that name. Settings may come with the start-up
+//! packet or in its `options`.
 
 use bytes::{Buf, BytesMut};
 use pgwire::messages::startup::{
     Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use crate::error::{Error, Result, SqlState};
+use crate::env::tls::{ALPN_POSTGRESQL, Certificates};
+use crate::error::{Error, SqlState};
 use crate::query::session::Session;
 use crate::wire::decode::utf8;
 use crate::wire::error::clean;
-use crate::wire::socket::{Incoming, Outgoing};
+use crate::wire::socket::{Incoming, Outgoing, Stream, split, unsplit};
 use crate::wire::vigil::{Attended, End};
 
 /// The most bytes of a start-up packet, as in PostgreSQL.
@@ -28,6 +30,8 @@ const GSS: u32 = 80_877_104;
 
 /// The version of the protocol that is spoken: 3.0.
 const VERSION: i32 = 3 << 16;
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a new connection wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,43 +57,141 @@ pub(crate) struct Client {
     unknown: Vec<String>,
 }
 
-/// Reads what a new connection wants.
+/// A connection before it has a session: both directions, and what protects them.
+pub(crate) struct Line {
+    /// Requests.
+    pub(crate) incoming: Incoming<Stream>,
+    /// Answers.
+    pub(crate) outgoing: Outgoing<Stream>,
+    /// What the connection is encrypted with, if it is.
+    pub(crate) encryption: Option<Encryption>,
+}
+
+/// What a connection is encrypted with.
+pub(crate) struct Encryption {
+    /// What both ends know of the certificate.
+    pub(crate) end_point: Option<Vec<u8>>,
+}
+
+impl Line {
+    /// A line over a stream as it comes from the network.
+    pub(crate) fn plain(stream: Stream) -> Self {
+        let (incoming, outgoing) = split(stream);
+        Self { incoming, outgoing, encryption: None }
+    }
+
+    /// The same line from now on encrypted; what was read of it already belongs to the handshake.
+    async fn encrypted(
+        self,
+        certificates: &Certificates,
+        direct: bool,
+    ) -> Result<Self, Option<Error>> {
+        let acceptor = certificates.acceptor(ALPN_POSTGRESQL).map_err(Some)?;
+        let (read, stream) = unsplit(self.incoming, self.outgoing);
+        let (reader, writer) = tokio::io::split(stream);
+        let reader = AsyncReadExt::chain(std::io::Cursor::new(read), reader);
+        let stream = tokio::io::join(reader, writer);
+        let stream = acceptor.tls.accept(stream).await.map_err(|error| {
+            tracing::info!(%error, "a client could not agree on TLS");
+            None
+        })?;
+        // Without the protocol's name, a browser could be made to speak to us (as in PostgreSQL).
+        if direct && stream.get_ref().1.alpn_protocol() != Some(ALPN_POSTGRESQL) {
+            let message = "received direct SSL connection request without ALPN protocol negotiation extension";
+            return Err(Some(violation(message)));
+        }
+        let (incoming, outgoing) = split(Box::new(stream) as Stream);
+        let encryption = Some(Encryption { end_point: acceptor.end_point });
+        Ok(Self { incoming, outgoing, encryption })
+    }
+}
+
+/// The first byte of a handshake of TLS.
+const HANDSHAKE: u8 = 0x16;
+
+/// Reads what a new connection wants; the line is there as long as somebody can be told something.
 ///
 /// # Errors
 /// `08P01` for anything that is no start-up packet.
-pub(crate) async fn open<S: AsyncRead + AsyncWrite>(
-    incoming: &mut Incoming<S>,
-    outgoing: &mut Outgoing<S>,
-) -> Attended<Opening> {
+pub(crate) async fn open(
+    mut line: Line,
+    certificates: Option<&Certificates>,
+) -> Result<(Line, Opening), (Option<Line>, End)> {
+    let gone = |error: Option<Error>| (None, error.map_or(End::Gone, End::Fatal));
+    if let Some(certificates) = certificates
+        && begins_handshake(&mut line.incoming).await
+    {
+        line = line.encrypted(certificates, true).await.map_err(gone)?;
+    }
     for _ in 0..NEGOTIATIONS_MAX {
-        let mut packet = packet(incoming).await?;
-        match packet.get_u32() {
-            SSL | GSS => {
-                // One byte, without a message around it: no.
-                outgoing.buffer.extend_from_slice(b"N");
-                outgoing.flush().await?;
-                if !incoming.buffer.is_empty() {
-                    let message = "received unencrypted data after a request for encryption";
-                    return Err(End::Fatal(violation(message)));
-                }
+        match next(&mut line, certificates.is_some()).await {
+            Ok(Some(opening)) => return Ok((line, opening)),
+            Ok(None) => {
+                let Some(certificates) = certificates.filter(|_| line.encryption.is_none()) else {
+                    continue;
+                };
+                line = line.encrypted(certificates, false).await.map_err(gone)?;
             }
-            CANCEL if packet.len() == 8 => {
-                let (process_id, secret) = (packet.get_i32(), packet.get_i32());
-                return Ok(Opening::Cancel { process_id, secret });
-            }
-            version if version >> 16 == 3 => {
-                return client(&packet, version & 0xffff != 0)
-                    .map(Opening::Session)
-                    .map_err(End::Fatal);
-            }
-            version => {
-                let (major, minor) = (version >> 16, version & 0xffff);
-                let message = format!("unsupported frontend protocol {major}.{minor}");
-                return Err(End::Fatal(Error::unsupported(message)));
-            }
+            Err(Next::Again) => {}
+            Err(Next::End(end)) => return Err((Some(line), end)),
         }
     }
-    Err(End::Fatal(violation("too many requests for encryption")))
+    Err((Some(line), End::Fatal(violation("too many requests for encryption"))))
+}
+
+/// Whether a client begins with a handshake, without asking before.
+async fn begins_handshake(incoming: &mut Incoming<Stream>) -> bool {
+    while incoming.buffer.is_empty() {
+        if !matches!(incoming.fill().await, Ok(1..)) {
+            return false;
+        }
+    }
+    incoming.buffer.first() == Some(&HANDSHAKE)
+}
+
+/// What comes of a packet that opens no session.
+enum Next {
+    /// Another packet is waited for.
+    Again,
+    /// Nothing more.
+    End(End),
+}
+
+impl From<End> for Next {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}
+
+/// What the next packet wants; `None` is encryption, which was granted.
+async fn next(line: &mut Line, offered: bool) -> Result<Option<Opening>, Next> {
+    let fatal = |error| Next::End(End::Fatal(error));
+    let mut packet = packet(&mut line.incoming).await?;
+    match packet.get_u32() {
+        request @ (SSL | GSS) => {
+            // One byte, without a message around it: yes or no.
+            let granted = request == SSL && offered && line.encryption.is_none();
+            line.outgoing.buffer.extend_from_slice(if granted { b"S" } else { b"N" });
+            line.outgoing.flush().await.map_err(End::from)?;
+            if !line.incoming.buffer.is_empty() {
+                let message = "received unencrypted data after a request for encryption";
+                return Err(fatal(violation(message)));
+            }
+            if granted { Ok(None) } else { Err(Next::Again) }
+        }
+        CANCEL if packet.len() == 8 => {
+            let (process_id, secret) = (packet.get_i32(), packet.get_i32());
+            Ok(Some(Opening::Cancel { process_id, secret }))
+        }
+        version if version >> 16 == 3 => {
+            client(&packet, version & 0xffff != 0).map(Opening::Session).map(Some).map_err(fatal)
+        }
+        version => {
+            let (major, minor) = (version >> 16, version & 0xffff);
+            let message = format!("unsupported frontend protocol {major}.{minor}");
+            Err(fatal(Error::unsupported(message)))
+        }
+    }
 }
 
 async fn packet<S: AsyncRead>(incoming: &mut Incoming<S>) -> Attended<BytesMut> {

@@ -25,6 +25,8 @@ mod oracle;
 mod policies;
 mod process;
 mod recovery;
+mod secured;
+mod security;
 mod simulation;
 mod startup;
 mod time_travel;

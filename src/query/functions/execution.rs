@@ -32,6 +32,7 @@ use futures::StreamExt;
 use crate::query::error::external;
 use crate::query::functions::call::Call;
 use crate::query::functions::{Context, TableFunction};
+use crate::query::tables::mask::Mask;
 
 /// Rows of a batch that goes downstream.
 const BATCH_ROWS: usize = 8_192;
@@ -112,7 +113,16 @@ impl CallExec {
         let Some(texts) = texts else {
             return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
         };
-        let batch = self.function.rows(&self.context, &texts).map_err(external)?;
+        let signature = self.function.signature();
+        self.context.check_arguments(signature, &texts).map_err(external)?;
+        let mut batch = self.function.rows(&self.context, &texts).map_err(external)?;
+        // A simulation shows what its arguments say, whosever it may be.
+        if let Some(mask) = &self.context.mask
+            && !signature.name.starts_with("simulate_")
+            && let Some(mask) = Mask::of(mask, &batch.schema(), None)
+        {
+            batch = mask.batch(&batch).map_err(external)?;
+        }
         // Comments of columns are the plan's, values are the function's.
         let columns = batch.columns().to_vec();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

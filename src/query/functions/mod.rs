@@ -31,8 +31,10 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 
+use crate::catalog::access::sensitive::Sensitive;
 use crate::engine::{Database, Snapshot};
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::READ_SENSITIVE;
 use crate::query::error::{external, from_arrow};
 use crate::query::postgres::PgType;
 use crate::query::session::zone::Zone;
@@ -97,6 +99,8 @@ pub struct Context {
     pub policy: String,
     /// The session's zone, in which moments are shown.
     pub zone: Zone,
+    /// What the session may not see.
+    pub mask: Option<Arc<Sensitive>>,
 }
 
 impl Debug for Context {
@@ -113,8 +117,35 @@ impl Context {
             snapshot: binding.snapshot(),
             policy: binding.policy(),
             zone: binding.zone(),
+            mask: binding.mask(),
         }
     }
+
+    /// Refuses to say anything about a value that the session may not see: an answer would tell whether
+    /// somebody has it.
+    ///
+    /// # Errors
+    /// `42501`.
+    fn check_arguments(&self, signature: &Signature, arguments: &[&str]) -> Result<()> {
+        check_arguments(self.mask.as_deref(), signature, arguments)
+    }
+}
+
+fn check_arguments(
+    mask: Option<&Sensitive>,
+    signature: &Signature,
+    arguments: &[&str],
+) -> Result<()> {
+    let Some(mask) = mask else { return Ok(()) };
+    for (parameter, argument) in signature.parameters.iter().zip(arguments) {
+        if parameter.contains("namespace") && mask.namespaces.contains(*argument) {
+            let message = format!("permission denied for values of namespace \"{argument}\"");
+            return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+                .detail("They are sensitive.")
+                .hint(format!("they are for members of \"{READ_SENSITIVE}\"")));
+        }
+    }
+    Ok(())
 }
 
 /// What is known of an argument when a call is planned.

@@ -20,8 +20,9 @@ use crate::query::error::external;
 use crate::query::functions::call::Call;
 use crate::query::functions::{Argument, Context, Function, TableFunction, named};
 use crate::query::tables::Binding;
+use crate::query::tables::mask::nullable;
 use crate::query::tables::provider::of_function;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 
 /// Plans calls of table functions of ours; every other relation is left to the next planner.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ impl Relations {
         context: &mut dyn RelationPlannerContext,
     ) -> Result<LogicalPlan> {
         let name = function.signature().name;
+        // Whoever provides names notes what a statement calls.
+        let _ = context.context_provider().get_function_meta(name);
         let arguments = given
             .iter()
             .map(|argument| expression(name, argument, context))
@@ -66,7 +69,14 @@ impl Relations {
             let source = provider_as_source(of_function(&self.binding, name, table)?);
             return LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?.build();
         }
-        let schema = DFSchema::try_from(schema.as_ref().clone())?;
+        let mut schema = schema.as_ref().clone();
+        if self.binding.mask().is_some() {
+            // Any column may be masked.
+            let fields = schema.fields().iter().map(|field| nullable(field));
+            schema =
+                Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone());
+        }
+        let schema = DFSchema::try_from(schema)?;
         let binding = Arc::clone(&self.binding);
         let node = Arc::new(Call { function, arguments, schema: Arc::new(schema), binding });
         LogicalPlanBuilder::from(LogicalPlan::Extension(Extension { node }))

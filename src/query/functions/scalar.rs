@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
 use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::query::error::external;
-use crate::query::functions::{ALL, Function, ScalarFunction};
+use crate::query::functions::{ALL, Function, ScalarFunction, check_arguments};
 use crate::query::tables::Binding;
 
 /// Everything that can be called outside of FROM, for one session.
@@ -101,6 +101,7 @@ impl ScalarUDFImpl for Adapter {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let snapshot = self.pinned.clone().unwrap_or_else(|| self.binding.snapshot());
+        let mask = self.binding.mask();
         let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let row_count = if is_constant { 1 } else { args.number_rows };
         let texts = |arg: &ColumnarValue| -> Result<StringViewArray> {
@@ -113,6 +114,7 @@ impl ScalarUDFImpl for Adapter {
                 return Ok(None);
             }
             let row: Vec<&str> = columns.iter().map(|column| column.value(row)).collect();
+            check_arguments(mask.as_deref(), self.function.signature(), &row).map_err(external)?;
             self.function.value(&snapshot, &row).map_err(external)
         };
         let values = (0..row_count).map(value).collect::<Result<Vec<_>>>()?;

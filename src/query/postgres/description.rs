@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::catalog::access::Access;
 use crate::error::Result;
 use crate::query::postgres::catalog;
 use crate::query::postgres::types::PgType;
@@ -18,8 +19,16 @@ use crate::query::tables::provider::SCHEMAS;
 pub struct Description {
     /// Name of the database that the client connected to.
     pub database: String,
-    /// Role of the session, which also owns everything.
+    /// Role that the session acts as.
     pub user: String,
+    /// User who connected, or whom the session has become since.
+    pub session_user: String,
+    /// Name that the bootstrap role is shown by.
+    pub owner: String,
+    /// Whether the session may do everything.
+    pub is_superuser: bool,
+    /// Roles and privileges.
+    pub access: Arc<Access>,
     /// Version of the program, such as `0.1.0`.
     pub version: String,
     /// Process number of the session itself.
@@ -303,15 +312,11 @@ impl Description {
         numbers.iter().filter_map(|(oid, name)| Some((*oid, entry(name)?))).collect()
     }
 
-    /// All roles by number: the owner, and whoever else has a session.
-    pub fn numbered_roles(&self) -> BTreeMap<u32, String> {
-        let mut names: Vec<_> = self.sessions.iter().map(|entry| entry.user.clone()).collect();
-        names.retain(|name| *name != self.user && !name.is_empty());
-        names.sort();
-        names.dedup();
-        let mut roles = numbered(ROLE_OID, names.into_iter());
-        roles.insert(OWNER_OID, self.user.clone());
-        roles
+    /// Names with numbers of their own.
+    pub(in crate::query::postgres) fn numbered_names(
+        names: impl Iterator<Item = String>,
+    ) -> BTreeMap<u32, String> {
+        numbered(ROLE_OID, names)
     }
 
     /// The relation of that number.

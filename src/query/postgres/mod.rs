@@ -13,6 +13,7 @@ use std::sync::Arc;
 use datafusion::catalog::{SchemaProvider, TableFunctionImpl};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+pub mod access;
 mod catalog;
 mod checked;
 mod description;

@@ -114,6 +114,10 @@ pub(super) fn description() -> Description {
     Description {
         database: "selfsame".to_owned(),
         user: "selfsame".to_owned(),
+        session_user: "selfsame".to_owned(),
+        owner: "selfsame".to_owned(),
+        is_superuser: true,
+        access: Arc::default(),
         version: "0.1.0".to_owned(),
         backend_pid: 4242,
         started_at_us: 1_700_000_000_000_000,

@@ -17,6 +17,7 @@ use crate::env::objects::input::{self, RemoteInput};
 use crate::env::objects::location::Location;
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::{Format, Input, Options, format_named, format_of_path};
+use crate::model::access::Privilege;
 use crate::query::session::copy_scratch::{self, ScratchTarget};
 use crate::query::session::execute::blocking;
 use crate::query::session::transaction::CommitGate;
@@ -46,6 +47,14 @@ pub(super) async fn run(
         Some(scratch) => scratch.column_types(),
         None => columns(session, statement)?,
     };
+    let listed: Vec<&str> = statement.columns.iter().flatten().map(String::as_str).collect();
+    match &scratch {
+        Some(scratch) => session.check_relation(scratch.name(), &listed, Privilege::Insert)?,
+        None => session.check_table(&statement.dataset, &listed, Privilege::Insert)?,
+    }
+    if matches!(statement.source, CopySource::Path(_)) {
+        session.check_reads_files()?;
+    }
     let (options, given, max_rejects) = options(statement)?;
     match &statement.source {
         CopySource::Stdin => {
@@ -344,12 +353,15 @@ impl Job {
             max_rejects: self.max_rejects,
         };
         let accept = session.accept();
+        let dataset = load.dataset.clone();
         let result = blocking(move || accept.load(load)).await;
         // A reader that was told to stop makes the engine fail; the reason is the cancel.
-        gate.check()?;
-        let report = result?;
-        tell(session, &report);
-        Ok(format!("COPY {}", report.accepted))
+        let result = gate.check().and(result).map(|report| {
+            tell(session, &report);
+            format!("COPY {}", report.accepted)
+        });
+        session.audit_copy(&dataset, &result);
+        result
     }
 }
 

@@ -31,6 +31,11 @@ pub(super) struct ScratchTarget {
 }
 
 impl ScratchTarget {
+    /// The table.
+    pub(super) fn name(&self) -> &RelationName {
+        &self.name
+    }
+
     /// Types of the columns that the rows have.
     pub(super) fn column_types(&self) -> Vec<DataType> {
         self.target.columns.iter().map(|(_, ty)| ty.to_arrow()).collect()

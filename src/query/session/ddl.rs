@@ -17,6 +17,7 @@ use sqlparser::ast::{
 };
 
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::{AccessChange, Privilege};
 use crate::model::definition::{Definition, Existence};
 use crate::model::names::quote_name;
 use crate::model::relation::{
@@ -102,6 +103,38 @@ fn is_temporary(definition: &RelationDefinition) -> bool {
     name.schema == TEMPORARY_SCHEMA
 }
 
+fn is_own(definition: &Definition) -> bool {
+    matches!(definition, Definition::Relation(definition) if is_temporary(definition))
+}
+
+/// Refuses what the session's role may not do, and makes it the owner of what is new.
+fn checked(session: &Inner, definitions: Vec<RelationDefinition>) -> Result<Vec<Definition>> {
+    let mut checked = Vec::with_capacity(definitions.len());
+    for definition in definitions {
+        let temporary = is_temporary(&definition);
+        let created = match &definition {
+            RelationDefinition::Create { name, .. } if !temporary => owned(session, name),
+            _ => None,
+        };
+        let definition = Definition::Relation(definition);
+        if !temporary {
+            session.check_definition(&definition)?;
+        }
+        checked.push(definition);
+        checked.extend(created.map(Definition::Access));
+    }
+    Ok(checked)
+}
+
+/// What makes the session's role the owner of a relation that is to be made.
+pub(super) fn owned(session: &Inner, name: &RelationName) -> Option<AccessChange> {
+    let is_there = session.snapshot().catalog().relations.get(name).is_some();
+    let owner = session.authority().role.clone();
+    let is_role = session.latest().catalog().access.roles.contains_key(&owner);
+    let (schema, name) = (name.schema.clone(), name.name.clone());
+    (is_role && !is_there).then_some(AccessChange::SetOwner { schema, name, owner })
+}
+
 /// Applies definitions, all or none where they are of the catalog.
 async fn define(
     session: &Arc<Inner>,
@@ -110,11 +143,13 @@ async fn define(
     definitions: Vec<RelationDefinition>,
 ) -> Result<Outcome> {
     session.check_may_write(tag)?;
-    let (own, shared): (Vec<_>, Vec<_>) = definitions.into_iter().partition(is_temporary);
+    let definitions = checked(session, definitions)?;
+    let (own, shared): (Vec<_>, Vec<_>) = definitions.into_iter().partition(is_own);
     let mut notices = Vec::new();
     if !own.is_empty() {
         let mut temporary = session.binding.temporary().as_ref().clone();
         for definition in own {
+            let Definition::Relation(definition) = definition else { continue };
             let defined = temporary.define(&session.server.database, definition)?;
             notices.extend(defined.notice);
         }
@@ -124,7 +159,6 @@ async fn define(
         let told = scratch::transact(session, gate, move |transaction| {
             let mut notices = Vec::new();
             for definition in shared {
-                let definition = Definition::Relation(definition);
                 notices.extend(transaction.define(definition)?.notice);
             }
             Ok(notices)
@@ -249,6 +283,7 @@ async fn truncate_tables(
         let name = session.known_name(&target.name)?;
         check_no_dataset(session, &name)?;
         let (name, relation) = scratch::table(session, &target.name, "truncate")?;
+        session.check_relation(&name, &[], Privilege::Truncate)?;
         scratch::clear(session, gate, name, relation).await?;
     }
     Ok(Outcome::Done { tag: "TRUNCATE TABLE".to_owned() })

@@ -30,6 +30,7 @@ pub(super) async fn run(
     values: &[ScalarValue],
 ) -> Result<Outcome> {
     session.check_may_write(stated.tag())?;
+    session.check_steward()?;
     let identity = |(namespace, text): &(String, StatedText)| {
         let null = || {
             let message = format!("the value of namespace \"{namespace}\" is null");
@@ -41,7 +42,7 @@ pub(super) async fn run(
     let pair = StatedPair { kind: stated.kind, left, right };
     let comment = stated.comment.as_ref().map(|text| said(text, values)).transpose()?.flatten();
     gate.commit()?;
-    let (accept, user) = (session.accept(), session.user.clone());
+    let (accept, user) = (session.accept(), session.current_user());
     let removal = stated.removal;
     let defined = blocking(move || match removal {
         Some(existence) => accept.undecide(&pair, existence),

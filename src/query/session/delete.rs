@@ -18,6 +18,7 @@ use sqlparser::ast::{
 use sqlparser::parser::Parser;
 
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::Privilege;
 use crate::model::names::RESERVED_TABLES;
 use crate::query::dialect::Postgres;
 use crate::query::error::{from_datafusion, from_parser, position};
@@ -39,6 +40,13 @@ pub(super) struct PlannedDelete {
     pub(super) query: PlannedQuery,
 }
 
+impl PlannedDelete {
+    /// The dataset that it is about.
+    pub(super) fn dataset(&self) -> &str {
+        &self.dataset
+    }
+}
+
 /// Plans a DELETE.
 ///
 /// # Errors
@@ -54,7 +62,9 @@ pub(super) async fn plan(
     let snapshot = session.snapshot();
     let at = relation_position(delete, sql);
     snapshot.catalog().dataset(&dataset).map_err(|error| error.at(at))?;
+    session.check_table(&dataset, &[], Privilege::Delete)?;
     session.binding.pin(snapshot);
+    session.binding.set_mask(session.acting().mask.clone());
     let provider =
         deletable(&session.binding, &dataset).map_err(|error| from_datafusion(&error, sql))?;
     let target = Target {

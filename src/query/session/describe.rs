@@ -13,6 +13,7 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
+use crate::model::access::BOOTSTRAP;
 use crate::model::relation::{RelationBody, TEMPORARY_SCHEMA};
 use crate::query::aggregates;
 use crate::query::functions;
@@ -28,7 +29,7 @@ use crate::query::session::views::plan as plan_of;
 use crate::query::session::{Inner, SessionInfo};
 use crate::query::tables::provider::{COMMENT, GENERATED, KEY, Provider, SCHEMAS};
 use crate::query::tables::scratch::field_of;
-use crate::query::tables::{Directory, SessionRow};
+use crate::query::tables::{AuditRow, Directory, SessionRow};
 use crate::query::views;
 
 /// Describes what one session sees.
@@ -82,9 +83,16 @@ impl Source for Describer {
         if session.binding.temporary().relations().all().next().is_some() {
             schemas.push((TEMPORARY_SCHEMA.to_owned(), None));
         }
+        let schemas = SCHEMAS.iter().map(comment).collect();
+        let session_user = session.variables.lock().value("session_authorization");
+        let is_superuser = session.authority().superuser;
         Arc::new(Description {
             database: session.database_name.clone(),
-            user: session.user.clone(),
+            user: session.current_user(),
+            session_user,
+            owner: if session.implicit { session.user.clone() } else { BOOTSTRAP.to_owned() },
+            is_superuser,
+            access: Arc::new(session.latest().catalog().access.clone()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             backend_pid: session.process_id,
             started_at_us: session.server.started_at_micros,
@@ -159,6 +167,10 @@ impl Directory for Neighbours {
             now,
         };
         session.server.sessions().into_iter().map(row).collect()
+    }
+
+    fn audit(&self) -> Vec<AuditRow> {
+        self.0.upgrade().map(|session| session.server.audit.rows()).unwrap_or_default()
     }
 
     fn settings(&self) -> Vec<(String, String, String)> {

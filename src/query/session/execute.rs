@@ -10,6 +10,8 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use crate::engine::database::is_new_dataset;
 use crate::engine::scratch::Temporary;
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::{AccessChange, Privilege};
+use crate::model::definition::Definition;
 use crate::query::error::from_datafusion;
 use crate::query::session::channels::{self, Change};
 use crate::query::session::command::{Command, Discard, Prepare, Set};
@@ -18,7 +20,7 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, backup, block, copy, cursor, ddl, decide, delete, derive,
+    Inner, Kept, Notice, Outcome, access, backup, block, copy, cursor, ddl, decide, delete, derive,
     explain, explain_profile, insert, policy_query, scratch, show,
 };
 use crate::query::statements::Parsed;
@@ -187,6 +189,7 @@ async fn physical(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let state = &session.planning.state;
     session.pin_shown()?;
+    session.binding.set_mask(session.acting().mask.clone());
     let plan = query.bind(state, values, sql)?;
     state
         .query_planner()
@@ -217,16 +220,23 @@ async fn ours(
     match parsed {
         Parsed::Define(definition) => {
             session.check_may_write(parsed.tag())?;
+            session.check_definition(definition)?;
             if is_new_dataset(definition, &session.snapshot()) {
                 derive::check(definition, sql)?;
             }
             let definition = policy_query::resolve(definition, &session.snapshot(), sql)?;
-            gate.commit()?;
-            let accept = session.accept();
-            let defined = blocking(move || accept.accept_definition(definition)).await?;
-            if let Some(notice) = defined.notice {
-                session.notice(Notice::new(notice));
+            let created = created_by(session, &definition);
+            define(session, gate, definition).await?;
+            if let Some(owner) = created {
+                define(session, gate, Definition::Access(owner)).await?;
             }
+            done(parsed.tag())
+        }
+        Parsed::Access(statement) => {
+            session.check_may_write(parsed.tag())?;
+            let (resolving, statement) = (Arc::clone(session), statement.clone());
+            let change = blocking(move || access::resolve(&resolving, &statement)).await?;
+            define(session, gate, Definition::Access(change)).await?;
             done(parsed.tag())
         }
         Parsed::Decide(_) => Err(no_plan()),
@@ -235,9 +245,43 @@ async fn ours(
             session.check_may_write("COPY")?;
             copy::run(session, gate, statement).await
         }
-        Parsed::ExplainProfile(statement) => explain_profile::run(session, statement).await,
-        Parsed::BackupTo(statement) => backup::run(session, statement).await,
+        Parsed::ExplainProfile(statement) => {
+            session.check_table("profiles", &[], Privilege::Select)?;
+            session.check_sees_everything("EXPLAIN PROFILE")?;
+            explain_profile::run(session, statement).await
+        }
+        Parsed::BackupTo(statement) => {
+            session.check_superuser("back up the store")?;
+            backup::run(session, statement).await
+        }
     }
+}
+
+/// Has the engine make a definition; returns when it is durable and visible.
+async fn define(
+    session: &Arc<Inner>,
+    gate: &Arc<CommitGate>,
+    definition: Definition,
+) -> Result<()> {
+    gate.commit()?;
+    let accept = session.accept();
+    let defined = blocking(move || accept.accept_definition(definition)).await?;
+    if let Some(notice) = defined.notice {
+        session.notice(Notice::new(notice));
+    }
+    Ok(())
+}
+
+/// What makes the session's role the owner of what a definition would create.
+fn created_by(session: &Inner, definition: &Definition) -> Option<AccessChange> {
+    let owner = session.authority().role.clone();
+    if !is_new_dataset(definition, &session.snapshot())
+        || !session.latest().catalog().access.roles.contains_key(&owner)
+    {
+        return None;
+    }
+    let Definition::CreateDataset { name, .. } = definition else { return None };
+    Some(AccessChange::SetOwner { schema: "public".to_owned(), name: name.clone(), owner })
 }
 
 async fn prepare_statement(session: &Arc<Inner>, statement: &Prepare) -> Result<Outcome> {
@@ -306,6 +350,7 @@ fn change_setting(session: &Arc<Inner>, set: &Set) -> Result<()> {
         session.notice(Notice::warning(SqlState("25P01"), message));
         return Ok(());
     }
+    session.check_becomes(&set.name, set.value.as_deref())?;
     let before = session.variables.lock().clone();
     session.variables.lock().set(&set.name, set.value.as_deref(), set.local)?;
     if let Err(error) = session.settings_changed() {
@@ -353,6 +398,8 @@ fn discard(session: &Arc<Inner>, what: Discard) -> Result<Outcome> {
             channels::change(session, Change::Unlisten(None))?;
             session.at_commit.lock().clear();
             session.set_temporary(Temporary::default());
+            reset(session, Some("role"))?;
+            reset(session, Some("session_authorization"))?;
             reset(session, None)?;
             done("DISCARD ALL")
         }

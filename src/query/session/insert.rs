@@ -17,6 +17,7 @@ use sqlparser::ast::{
 
 use crate::error::{Error, Result, SqlState};
 use crate::ingest::coerce;
+use crate::model::access::Privilege;
 use crate::model::dataset::{Column, Dataset};
 use crate::model::names::RESERVED_TABLES;
 use crate::query::error::{from_arrow, from_datafusion, position};
@@ -39,6 +40,13 @@ pub(super) struct PlannedInsert {
     pub(super) query: PlannedQuery,
 }
 
+impl PlannedInsert {
+    /// The dataset that it is about.
+    pub(super) fn dataset(&self) -> &str {
+        &self.dataset
+    }
+}
+
 /// Plans an INSERT.
 ///
 /// # Errors
@@ -56,6 +64,11 @@ pub(super) async fn plan(
         return Err(Error::unsupported("INSERT ... DEFAULT VALUES is not supported"));
     };
     let named = places(&insert.columns, dataset, source, sql)?;
+    let written: Vec<&str> = match insert.columns.is_empty() {
+        true => Vec::new(),
+        false => named.iter().map(|at| dataset.columns[*at].name.as_str()).collect(),
+    };
+    session.check_table(&dataset.name, &written, Privilege::Insert)?;
     check_given(source, &named, dataset)?;
     let (source, declared) = typed_source(source, &named, dataset, declared);
     let query = prepare::plan_query(session, &source, sql, &declared).await?;

@@ -10,6 +10,8 @@
 //! Planning and running happen on the server's runtime, whose threads have the stacks for it; the
 //! public methods go there by themselves. Nothing here knows the protocol.
 
+pub mod access;
+pub mod audit;
 mod backup;
 mod block;
 mod channels;
@@ -26,6 +28,7 @@ mod describe;
 mod execute;
 mod explain;
 mod explain_profile;
+mod guard;
 mod insert;
 mod meaning;
 pub mod moment;
@@ -45,6 +48,7 @@ mod script;
 mod server;
 mod settings;
 mod show;
+mod signals;
 mod state;
 mod transaction;
 mod values;
@@ -73,6 +77,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result, SqlState};
 use crate::model::server_setting::GRAPH_IDENTITIES_MAX;
 use crate::query::session::cursor::Cursors;
+use crate::query::session::guard::Acting;
 use crate::query::session::point::LastView;
 use crate::query::session::prepare::Cache;
 use crate::query::session::server::Entry;
@@ -88,7 +93,9 @@ pub use crate::query::session::copy::CopyIn;
 pub use crate::query::session::point::PointRows;
 pub use crate::query::session::prepare::Prepared;
 pub use crate::query::session::script::{Output, moved};
-pub use crate::query::session::server::{Server, SessionInfo, Settings, computation_runtime};
+pub use crate::query::session::server::{
+    Challenge, Server, SessionInfo, Settings, computation_runtime,
+};
 pub use crate::query::session::transaction::{TransactionStatus, cancelled, timed_out};
 
 /// The most prepared statements of a session: each holds a plan.
@@ -191,6 +198,9 @@ pub(in crate::query::session) struct Inner {
     entry: Arc<Entry>,
     process_id: i32,
     user: String,
+    /// Whether anybody could connect under that name, because no roles had been made.
+    implicit: bool,
+    acting: Mutex<Option<Arc<Acting>>>,
     database_name: String,
     binding: Arc<Binding>,
     planning: Planning,
@@ -239,7 +249,12 @@ impl Drop for Inner {
 }
 
 impl Session {
-    fn new(server: Arc<Server>, entry: Arc<Entry>, options: &[(String, String)]) -> Result<Self> {
+    fn new(
+        server: Arc<Server>,
+        entry: Arc<Entry>,
+        implicit: bool,
+        options: &[(String, String)],
+    ) -> Result<Self> {
         let info = entry.info.lock().clone();
         let mut variables = Variables::new(&info.user);
         // A zone first, wherever it stands: moments among the others are read in it.
@@ -260,6 +275,8 @@ impl Session {
                 entry,
                 process_id: info.process_id,
                 user: info.user,
+                implicit,
+                acting: Mutex::default(),
                 database_name: info.database_name,
                 binding,
                 variables: Mutex::new(variables),
@@ -329,7 +346,8 @@ impl Session {
         sql: &str,
         declared: &[Option<DataType>],
     ) -> Result<Arc<Prepared>> {
-        prepare::prepare(&self.inner, sql, declared).await
+        let prepared = prepare::prepare(&self.inner, sql, declared).await;
+        prepared.inspect_err(|error| self.inner.audit_refusal(sql, error))
     }
 
     /// [`Self::execute`] for callers that are on the server's runtime already.
@@ -341,7 +359,8 @@ impl Session {
         prepared: &Arc<Prepared>,
         parameters: Vec<ScalarValue>,
     ) -> Result<Outcome> {
-        execute::execute(&self.inner, &self.gate, prepared, parameters).await
+        let outcome = execute::execute(&self.inner, &self.gate, prepared, parameters).await;
+        audit::executed(&self.inner, prepared, outcome)
     }
 
     /// Runs work on the server's runtime; dropping the future ends the work.
@@ -481,9 +500,11 @@ impl Session {
             return Vec::new();
         }
         let values = self.inner.variables.lock().all();
+        let superuser = self.inner.is_superuser_shown();
         let mut reported = self.inner.reported.lock();
         let mut changed = Vec::new();
         for (known, value) in values.into_iter().filter(|(known, _)| known.reported) {
+            let value = if known.name == "is_superuser" { superuser.clone() } else { value };
             if reported.get(known.name) != Some(&value) {
                 reported.insert(known.name, value.clone());
                 changed.push((known.name, value));
@@ -601,6 +622,13 @@ impl Inner {
 
     /// The value of a setting: the session's, or the server's that is in force now.
     fn setting(&self, name: &str) -> Result<String> {
+        if name.eq_ignore_ascii_case("is_superuser") {
+            return Ok(self.is_superuser_shown());
+        }
+        let lower = name.to_ascii_lowercase();
+        if let Some(value) = self.server.process_settings.lock().get(lower.as_str()) {
+            return Ok(value.clone());
+        }
         if name.eq_ignore_ascii_case(GRAPH_IDENTITIES_MAX) {
             return Ok(self.snapshot().catalog().graph_identities_max.to_string());
         }
@@ -614,6 +642,12 @@ impl Inner {
         for (known, value) in &mut all {
             if known.name == GRAPH_IDENTITIES_MAX {
                 value.clone_from(&server);
+            }
+            if known.name == "is_superuser" {
+                *value = self.is_superuser_shown();
+            }
+            if let Some(shown) = self.server.process_settings.lock().get(known.name) {
+                value.clone_from(shown);
             }
         }
         all
@@ -664,6 +698,10 @@ impl Inner {
         Ok(self.binding.snapshot())
     }
 
+    fn is_superuser_shown(&self) -> String {
+        if self.authority().superuser { "on" } else { "off" }.to_owned()
+    }
+
     fn notice(&self, notice: Notice) {
         let mut notices = self.notices.lock();
         if notices.len() < NOTICES_MAX {
@@ -674,7 +712,7 @@ impl Inner {
 
 /// The start of a statement, for the table of sessions.
 fn excerpt(sql: &str) -> String {
-    sql.chars().take(SHOWN_CHARS_MAX).collect()
+    audit::redacted(sql).chars().take(SHOWN_CHARS_MAX).collect()
 }
 
 /// Whether a text is the excerpt of a statement that is short, as those that come again and again are.

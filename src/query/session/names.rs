@@ -25,20 +25,26 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::parser::Statement as ParsedStatement;
+use parking_lot::Mutex;
 use sqlparser::ast::{DataType as SqlType, ObjectName, Statement, TimezoneInfo, visit_relations};
 
 use crate::error::{Error, Result, SqlState};
 use crate::model::column::UTC;
 use crate::query::error::{external, from_datafusion, position};
 use crate::query::postgres::types::{METADATA_KEY, PgType, by_name};
+use crate::query::session::guard::Uses;
 use crate::query::session::views::plan as of_view;
 use crate::query::views;
 
 /// Where the tables of one statement are.
 pub(super) struct Names<'a> {
     state: &'a SessionState,
-    tables: HashMap<TableReference, Result<Arc<dyn TableSource>>>,
+    tables: HashMap<TableReference, Result<Found>>,
+    uses: Mutex<Uses>,
 }
+
+/// A table and the schema that it was found in.
+type Found = (String, Arc<dyn TableSource>);
 
 /// A table that only the statement at hand can name.
 #[derive(Clone)]
@@ -52,7 +58,13 @@ pub(super) struct Target {
 impl<'a> Names<'a> {
     /// Adds a table that is nowhere else.
     pub(super) fn add(&mut self, target: Target) {
-        self.tables.insert(target.reference, Ok(target.source));
+        let schema = target.reference.schema().unwrap_or("public").to_owned();
+        self.tables.insert(target.reference, Ok((schema, target.source)));
+    }
+
+    /// What the planner has asked for.
+    pub(super) fn into_uses(self) -> Uses {
+        self.uses.into_inner()
     }
 
     /// Looks up all tables that a statement names.
@@ -78,7 +90,7 @@ impl<'a> Names<'a> {
             }
             tables.insert(reference, found);
         }
-        Ok(Self { state, tables })
+        Ok(Self { state, tables, uses: Mutex::default() })
     }
 }
 
@@ -108,7 +120,7 @@ async fn lookup(
     state: &SessionState,
     reference: &TableReference,
     search_path: &[String],
-) -> Result<Arc<dyn TableSource>> {
+) -> Result<Found> {
     let table = reference.table();
     let catalog = &state.config_options().catalog.default_catalog;
     let system = "pg_catalog".to_owned();
@@ -119,7 +131,7 @@ async fn lookup(
     };
     for schema in schemas {
         if let Some(found) = table_of(state, catalog, schema, table).await? {
-            return Ok(found);
+            return Ok((schema.clone(), found));
         }
     }
     Err(no_relation(table))
@@ -131,13 +143,13 @@ async fn in_schema(
     reference: &TableReference,
     schema: &str,
     table: &str,
-) -> Result<Arc<dyn TableSource>> {
+) -> Result<Found> {
     if reference.catalog().is_some_and(|named| named != catalog) {
         let message = format!("cross-database references are not implemented: \"{reference}\"");
         return Err(Error::unsupported(message));
     }
     if let Some(found) = table_of(state, catalog, schema, table).await? {
-        return Ok(found);
+        return Ok((schema.to_owned(), found));
     }
     Err(no_relation(&format!("{schema}.{table}")))
 }
@@ -167,7 +179,10 @@ async fn table_of(
 impl ContextProvider for Names<'_> {
     fn get_table_source(&self, name: TableReference) -> PlanResult<Arc<dyn TableSource>> {
         match self.tables.get(&name) {
-            Some(Ok(source)) => Ok(Arc::clone(source)),
+            Some(Ok((schema, source))) => {
+                self.uses.lock().relation(schema, name.table(), source);
+                Ok(Arc::clone(source))
+            }
             Some(Err(error)) => Err(external(error.clone())),
             None => Err(external(no_relation(&name.to_string()))),
         }
@@ -178,6 +193,7 @@ impl ContextProvider for Names<'_> {
         name: &str,
         args: Vec<Expr>,
     ) -> PlanResult<Arc<dyn TableSource>> {
+        self.uses.lock().function(name);
         let function = self.state.table_functions().get(name).ok_or_else(|| {
             let message = format!("function {name} does not exist");
             external(Error::new(SqlState::UNDEFINED_FUNCTION, message))
@@ -216,6 +232,7 @@ impl ContextProvider for Names<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.uses.lock().function(name);
         self.state.scalar_functions().get(name).cloned()
     }
 

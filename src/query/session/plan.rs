@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::query::error::{external, from_datafusion, too_complex};
 use crate::query::postgres::{Source, rewrite};
 use crate::query::session::depth::HEIGHT_MAX;
+use crate::query::session::guard::Uses;
 use crate::query::session::meaning;
 use crate::query::session::names::{Names, Target};
 use crate::query::session::origin;
@@ -51,6 +52,8 @@ pub(super) struct PlannedQuery {
     pub(super) schema: SchemaRef,
     /// Parameters, from 0, that clients know as a type whose values are texts.
     pub(super) named: BTreeMap<usize, u32>,
+    /// What it names.
+    pub(super) uses: Uses,
     analysed: LogicalPlan,
     /// Whether it calls functions whose answer holds for one execution only.
     momentary: bool,
@@ -96,7 +99,8 @@ impl Planner<'_> {
             (result, false) => result.map_err(convert)?,
         };
         let parameters = types.into_iter().map(|ty| ty.unwrap_or(DataType::Utf8View)).collect();
-        let mut planned = self.finish(plan, names, parameters, sql)?;
+        let uses = tables.into_uses();
+        let mut planned = self.finish(plan, names, parameters, uses, sql)?;
         planned.named = mentioned.named;
         Ok(planned)
     }
@@ -106,6 +110,7 @@ impl Planner<'_> {
         plan: LogicalPlan,
         names: Option<Vec<Option<String>>>,
         parameters: Vec<DataType>,
+        uses: Uses,
         sql: &str,
     ) -> Result<PlannedQuery> {
         let convert = |error| from_datafusion(&error, sql);
@@ -132,19 +137,19 @@ impl Planner<'_> {
         let optimised = OnceLock::new();
         let point = OnceLock::new();
         let named = BTreeMap::new();
-        Ok(PlannedQuery { parameters, schema, named, analysed, momentary, optimised, point })
+        Ok(PlannedQuery { parameters, schema, named, uses, analysed, momentary, optimised, point })
     }
 }
 
 impl PlannedQuery {
     /// The plan before it is optimised.
-    pub(super) fn into_analysed(self) -> LogicalPlan {
-        self.analysed
-    }
-
-    /// The plan before it is optimised, its parameters open.
     pub(super) fn analysed(&self) -> &LogicalPlan {
         &self.analysed
+    }
+
+    /// The plan before it is optimised.
+    pub(super) fn into_analysed(self) -> LogicalPlan {
+        self.analysed
     }
 
     /// Whether it calls functions whose answer holds for one execution only.

@@ -20,7 +20,7 @@ use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::names::Target;
 use crate::query::session::plan::{PlannedQuery, Planner};
 use crate::query::session::scratch::{self, PlannedScratch};
-use crate::query::session::{backup, decide, explain, explain_profile};
+use crate::query::session::{backup, decide, explain, explain_profile, guard};
 use crate::query::statements::{CopyTo, Parsed};
 
 /// Statements that a session remembers by their text; each holds a plan of some 10 KiB.
@@ -187,7 +187,9 @@ fn same_types(before: Option<&Schema>, after: Option<&Schema>) -> bool {
 /// What a plan depends on: the version of the catalog that the next statement reads, and of the settings.
 pub(super) fn versions(session: &Inner) -> (u64, u64) {
     let catalog = session.snapshot().catalog().version;
-    (catalog, session.settings_version.load(Ordering::Relaxed))
+    // Rights end when they are taken, also within a block that reads an older catalog.
+    let access = session.latest().catalog().access.version;
+    (catalog, session.settings_version.load(Ordering::Relaxed) ^ (access << 32))
 }
 
 /// Reads and plans one statement.
@@ -385,6 +387,8 @@ async fn plan_over(
 ) -> Result<PlannedQuery> {
     let search_path = session.search_path();
     let zone = session.variables.lock().value("TimeZone");
+    session.binding.set_mask(session.acting().mask.clone());
+    let deleted = target.as_ref().map(|target| target.reference.table().to_owned());
     let planner = Planner {
         zone: Some(&zone),
         state: &session.planning.state,
@@ -392,7 +396,9 @@ async fn plan_over(
         source: session.planning.source.as_ref(),
         target,
     };
-    planner.plan(query.clone(), sql, declared).await
+    let planned = planner.plan(query.clone(), sql, declared).await?;
+    guard::check_query(session, &planned.uses, planned.analysed(), deleted.as_deref())?;
+    Ok(planned)
 }
 
 /// The name of a setting as SHOW gives it back.

@@ -19,6 +19,7 @@ use crate::model::relation::{Relation, RelationBody, RelationName, TEMPORARY_SCH
 use crate::query::error::{external, from_datafusion};
 use crate::query::session::Inner;
 use crate::query::session::command::{self, Command};
+use crate::query::session::guard;
 use crate::query::session::plan::Planner;
 use crate::query::tables::provider::of_scratch;
 
@@ -81,7 +82,9 @@ impl SchemaProvider for UserSchema {
                 of_scratch(&session.binding, &name, relation, false).map(Some)
             }
             RelationBody::View(query) => {
-                let table = plan_view(&session, name, &relation, query).await;
+                let table =
+                    plan_view(&session, &RelationName::new(&self.name, name), &relation, query)
+                        .await;
                 Ok(Some(table.map_err(external)?))
             }
         }
@@ -95,11 +98,12 @@ impl SchemaProvider for UserSchema {
 
 async fn plan_view(
     session: &Arc<Inner>,
-    name: &str,
+    view: &RelationName,
     relation: &Relation,
     query: &ViewQuery,
 ) -> Result<Arc<dyn TableProvider>> {
     let text = query.text();
+    let name = &view.name;
     let of_view = |error: Error| {
         let error = error.detail(format!("this is in the query of view \"{name}\""));
         error.hint("replace the view, or drop it: CREATE OR REPLACE VIEW, DROP VIEW")
@@ -115,6 +119,7 @@ async fn plan_view(
         target: None,
     };
     let planned = planner.plan(*parsed, &text, &[]).await.map_err(of_view)?;
+    guard::check_view(session, view, &planned.uses, planned.analysed())?;
     let schema = Arc::clone(&planned.schema);
     let plan = planned.into_analysed();
     let mut columns = Vec::with_capacity(relation.columns.len());

@@ -23,6 +23,7 @@ use sqlparser::ast::{
 use crate::engine::scratch::{ScratchRows, Temporary};
 use crate::engine::{Defined, Transaction};
 use crate::error::{Error, Result, SqlState};
+use crate::model::access::Privilege;
 use crate::model::column::UTC;
 use crate::model::definition::{Definition, Existence};
 use crate::model::names::quote_name;
@@ -54,6 +55,13 @@ pub(super) struct PlannedScratch {
     change: Change,
     /// Gives the new rows, then the numbers of the old ones, as far as there are any.
     pub(super) query: PlannedQuery,
+}
+
+impl PlannedScratch {
+    /// The table whose rows it changes.
+    pub(super) fn table(&self) -> &RelationName {
+        &self.table
+    }
 }
 
 /// What a statement does.
@@ -203,6 +211,8 @@ pub(super) async fn plan_insert(
         let message = "INSERT has more target columns than expressions";
         return Err(Error::new(SqlState::SYNTAX_ERROR, message));
     }
+    let given = places[..width].iter().map(|place| relation.columns[*place].name.as_str());
+    session.check_relation(&table, &given.collect::<Vec<_>>(), Privilege::Insert)?;
     let query = cast_query(&source, &relation, &places[..width])?;
     let query = prepare::plan_query(session, &query, sql, &declared).await?;
     Ok(Some(PlannedScratch { table, relation, change: Change::Insert, query }))
@@ -281,6 +291,7 @@ pub(super) async fn plan_delete(
     if delete.returning.is_some() || !joins.is_empty() || delete.limit.is_some() {
         return Err(Error::unsupported("DELETE ... RETURNING and LIMIT are not supported"));
     }
+    session.check_relation(&table, &[], Privilege::Delete)?;
     let others = delete.using.clone().unwrap_or_default();
     let row_numbers =
         vec![Expr::CompoundIdentifier(vec![called(factor), Ident::with_quote('"', FRAGMENT_ID)])];
@@ -321,6 +332,7 @@ pub(super) async fn plan_update(
         }
     }
     let (table, relation) = table(session, name, "update")?;
+    session.check_relation(&table, &[], Privilege::Update)?;
     if update.returning.is_some() || update.limit.is_some() || !update.table.joins.is_empty() {
         return Err(Error::unsupported("UPDATE ... RETURNING and LIMIT are not supported"));
     }
@@ -421,13 +433,13 @@ async fn plan_change(
     let provider = of_scratch(&session.binding, table, relation.clone(), true)
         .map_err(|error| from_datafusion(&error, sql))?;
     let target = Target {
-        reference: TableReference::full(TARGET, "public", table.name.clone()),
+        reference: TableReference::full(TARGET, table.schema.clone(), table.name.clone()),
         source: provider_as_source(provider),
     };
     let mut factor = parts.factor.clone();
     if let TableFactor::Table { name, .. } = &mut factor {
         let quoted = |value: &str| ObjectNamePart::Identifier(Ident::with_quote('"', value));
-        *name = ObjectName(vec![quoted(TARGET), quoted("public"), quoted(&table.name)]);
+        *name = ObjectName(vec![quoted(TARGET), quoted(&table.schema), quoted(&table.name)]);
     }
     let mut query = frame("SELECT 1")?;
     if let SetExpr::Select(select) = query.body.as_mut() {

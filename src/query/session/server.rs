@@ -19,11 +19,17 @@ use crate::engine::Database;
 use crate::env::clock::{Clock, RealClock};
 use crate::env::random::random_u64;
 use crate::env::threads::{STACK_BYTES, parallelism};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
+use crate::model::access::{AccessChange, AuditLevel, Authentication, BOOTSTRAP, RoleOption};
+use crate::model::definition::Definition;
+use crate::model::password::{ITERATIONS_DEFAULT, SALT_BYTES, Verifier, hmac};
 use crate::query::session::Session;
+use crate::query::session::access::{new_secret, verifier_of};
+use crate::query::session::audit::Audit;
 use crate::query::session::channels::Inbox;
 use crate::query::session::derive::Deriver;
 use crate::query::session::policy_query::PolicyCompiler;
+use crate::query::tables::AuditRow;
 
 /// What a server may do.
 #[derive(Debug, Default)]
@@ -47,9 +53,16 @@ pub struct Server {
     pub(super) environment: Arc<RuntimeEnv>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_at_micros: i64,
+    pub(super) audit: Audit,
     runtime: Handle,
     /// Held only to be shut down with the server.
     own_runtime: Option<Runtime>,
+    /// From what salts of roles that do not exist are made while the catalog has nothing better.
+    secret: String,
+    /// Reads again what can be read again.
+    reload: Mutex<Option<Reload>>,
+    /// Settings of the process that sessions show, where they are not the default.
+    pub(super) process_settings: Mutex<BTreeMap<&'static str, String>>,
     sessions: Mutex<BTreeMap<i32, Arc<Entry>>>,
     next_process_id: AtomicI32,
     /// Whether profiles are being merged for look-ups.
@@ -64,6 +77,45 @@ pub(super) struct Entry {
     pub(super) info: Mutex<SessionInfo>,
     /// Messages of other sessions.
     pub(super) inbox: Inbox,
+}
+
+/// What a client must prove.
+#[derive(Debug)]
+pub struct Challenge {
+    /// Against which it is proven.
+    pub verifier: Verifier,
+    /// Whether anybody can: the verifier is a role's, and its password counts.
+    pub genuine: bool,
+    why: &'static str,
+}
+
+impl Challenge {
+    /// Why nobody can, for the log alone.
+    pub fn why(&self) -> &'static str {
+        self.why
+    }
+}
+
+/// The verifier of a role that has none: nobody can tell it from a true one, nor prove anything.
+fn mock(secret: &[u8], user: &str) -> Verifier {
+    let of = |what: &str| hmac(secret, format!("{what}{user}").as_bytes());
+    Verifier {
+        iterations: ITERATIONS_DEFAULT,
+        salt: of("salt ")[..SALT_BYTES].to_vec(),
+        stored_key: of("stored key "),
+        server_key: of("server key "),
+    }
+}
+
+/// What reads files of the server again.
+pub type Reload = Arc<dyn Fn() -> Result<()> + Send + Sync>;
+
+/// How a user was let in.
+struct Admission {
+    /// Whether no roles had been made, so that any name would have done.
+    implicit: bool,
+    /// Settings that sessions of the role start with.
+    settings: BTreeMap<String, String>,
 }
 
 /// What others may see of a session.
@@ -125,8 +177,12 @@ impl Server {
             environment,
             started_at_micros: clock.now_micros(),
             clock,
+            audit: Audit::default(),
             runtime,
             own_runtime,
+            secret: format!("{:x}{:x}", random_u64(), random_u64()),
+            reload: Mutex::default(),
+            process_settings: Mutex::default(),
             sessions: Mutex::default(),
             next_process_id: AtomicI32::new(1),
             making_view: AtomicBool::new(false),
@@ -162,9 +218,166 @@ impl Server {
             info: Mutex::new(info),
             inbox: Inbox::default(),
         });
-        let session = Session::new(Arc::clone(self), Arc::clone(&entry), options)?;
-        self.sessions.lock().insert(process_id, entry);
-        Ok(session)
+        let admission = self.admit(user, &entry)?;
+        let mut settings: Vec<_> = admission.settings.into_iter().collect();
+        settings.extend(options.iter().cloned());
+        let (server, implicit) = (Arc::clone(self), admission.implicit);
+        let session = Session::new(server, entry, implicit, &settings);
+        if session.is_err() {
+            self.forget(process_id);
+        }
+        session
+    }
+
+    /// Lets a user in, if the role may log in and has not too many sessions already.
+    fn admit(&self, user: &str, entry: &Arc<Entry>) -> Result<Admission> {
+        let snapshot = self.database.snapshot();
+        let access = &snapshot.catalog().access;
+        let refused = |message| Err(Error::new(SqlState("28000"), message));
+        let mut sessions = self.sessions.lock();
+        let process_id = entry.info.lock().process_id;
+        let Some(role) = access.roles.get(user) else {
+            if access.is_in_use() {
+                return refused(format!("role \"{user}\" does not exist"));
+            }
+            sessions.insert(process_id, Arc::clone(entry));
+            return Ok(Admission { implicit: true, settings: BTreeMap::new() });
+        };
+        if !role.login {
+            return refused(format!("role \"{user}\" is not permitted to log in"));
+        }
+        let count = sessions.values().filter(|other| other.info.lock().user == user).count();
+        if let Ok(limit) = usize::try_from(role.connection_limit)
+            && count >= limit
+            && !role.superuser
+        {
+            let message = format!("too many connections for role \"{user}\"");
+            return Err(Error::new(SqlState::TOO_MANY_CONNECTIONS, message));
+        }
+        sessions.insert(process_id, Arc::clone(entry));
+        Ok(Admission { implicit: false, settings: role.settings.clone() })
+    }
+
+    /// What a user must prove to come in; `None` if nothing.
+    pub fn challenge(
+        &self,
+        user: &str,
+        authentication: Authentication,
+        local: bool,
+    ) -> Option<Challenge> {
+        let snapshot = self.database.snapshot();
+        let access = &snapshot.catalog().access;
+        let role = access.roles.get(user);
+        let password = role.and_then(|role| role.password.as_deref());
+        let asks = match authentication {
+            Authentication::Trust => false,
+            Authentication::Scram => true,
+            // A name that is no role's is asked too, so as not to tell.
+            Authentication::Automatic => {
+                !local || password.is_some() || (role.is_none() && access.is_in_use())
+            }
+        };
+        if !asks {
+            return None;
+        }
+        let now = self.clock.now_micros();
+        let expired = role.and_then(|role| role.valid_until).is_some_and(|until| until < now);
+        let why = match (role, password) {
+            (None, _) => "there is no such role",
+            (_, None) => "the role has no password",
+            _ if expired => "the password has expired",
+            _ => "",
+        };
+        let verifier = password.and_then(Verifier::parse);
+        let genuine = why.is_empty() && verifier.is_some();
+        let verifier = verifier.unwrap_or_else(|| {
+            let secret = access.secret.as_deref().unwrap_or(&self.secret);
+            mock(secret.as_bytes(), user)
+        });
+        Some(Challenge { verifier, genuine, why })
+    }
+
+    /// Notes that a client was not let in.
+    pub fn note_refusal(
+        &self,
+        user: &str,
+        client: Option<std::net::SocketAddr>,
+        error: &Error,
+        why: &str,
+    ) {
+        let client = client.map_or_else(|| "local".to_owned(), |client| client.to_string());
+        tracing::warn!(user, client, code = error.code().0, %error, why, "a log-in was refused");
+        self.audit.note(AuditRow {
+            at: self.clock.now_micros(),
+            user: user.to_owned(),
+            client: Some(client),
+            kind: "LOGIN".to_owned(),
+            outcome: error.code().to_string(),
+            ..AuditRow::default()
+        });
+    }
+
+    /// Has sessions show a setting of the process.
+    pub fn show_setting(&self, name: &'static str, value: impl Into<String>) {
+        self.process_settings.lock().insert(name, value.into());
+    }
+
+    /// Says what the audit log has.
+    pub fn set_audit_level(&self, level: AuditLevel) {
+        self.audit.set_level(level);
+    }
+
+    /// Has `pg_reload_conf()` do this.
+    pub fn reload_with(&self, reload: Reload) {
+        *self.reload.lock() = Some(reload);
+    }
+
+    /// Reads again what can be read again.
+    ///
+    /// # Errors
+    /// What is wrong with a file.
+    pub fn reload(&self) -> Result<()> {
+        let reload = self.reload.lock().clone();
+        reload.map_or(Ok(()), |reload| reload())
+    }
+
+    /// Whether a role has a password.
+    pub fn has_password(&self, role: &str) -> bool {
+        let snapshot = self.database.snapshot();
+        let role = snapshot.catalog().access.roles.get(role);
+        role.is_some_and(|role| role.password.is_some())
+    }
+
+    /// Whether a user may do everything.
+    pub fn is_superuser(&self, user: &str) -> bool {
+        let snapshot = self.database.snapshot();
+        let access = &snapshot.catalog().access;
+        match access.roles.get(user) {
+            Some(role) => role.superuser,
+            None => !access.is_in_use(),
+        }
+    }
+
+    /// Gives the bootstrap role a password, unless it is the one that it has.
+    ///
+    /// # Errors
+    /// `22023` for a password that cannot be one, and what the disk says.
+    pub fn set_first_password(&self, password: &str) -> Result<()> {
+        let snapshot = self.database.snapshot();
+        let known = snapshot.catalog().access.roles.get(BOOTSTRAP);
+        let known = known.and_then(|role| role.password.as_deref());
+        let same = known.is_some_and(|known| {
+            known == password || Verifier::parse(known).is_some_and(|it| it.accepts(password))
+        });
+        if same {
+            return Ok(());
+        }
+        let change = AccessChange::AlterRole {
+            name: BOOTSTRAP.to_owned(),
+            options: vec![RoleOption::Password(Some(verifier_of(password)?))],
+            secret: new_secret()?,
+        };
+        self.database.define(Definition::Access(change)).map(|_| ())
     }
 
     /// Cancels the running statement of a session, if the secret is its own.

@@ -171,6 +171,7 @@ pub(super) const ALL: &[Known] = &[
     setting("log_min_messages", "warning", LEVEL, NO_EFFECT),
     setting("log_statement", "none", Kind::Text, NO_EFFECT),
     setting("maintenance_work_mem", "64MB", Kind::Text, NO_EFFECT),
+    setting("max_connections", "100", Kind::Fixed, "Connections at a time."),
     setting("max_identifier_length", "63", Kind::Fixed, "The most bytes of a name."),
     setting("max_index_keys", "32", Kind::Fixed, "The most columns of a key."),
     setting("max_parallel_workers_per_gather", "2", COUNT, NO_EFFECT),
@@ -200,6 +201,12 @@ pub(super) const ALL: &[Known] = &[
     setting("ssl", "off", Kind::Fixed, "Whether connections may be encrypted."),
     reported("standard_conforming_strings", "on", Kind::One(&["on"]), "Backslashes are plain."),
     setting(
+        "superuser_reserved_connections",
+        "3",
+        Kind::Fixed,
+        "How many of the connections are kept for superusers.",
+    ),
+    setting(
         "statement_timeout",
         "0",
         Kind::Duration,
@@ -213,7 +220,7 @@ pub(super) const ALL: &[Known] = &[
     setting("timezone_abbreviations", "Default", Kind::Text, NO_EFFECT),
     setting("transaction_deferrable", "off", Kind::Boolean, NO_EFFECT),
     setting("transaction_isolation", "repeatable read", ISOLATION, NO_EFFECT),
-    setting("transaction_read_only", "off", Kind::Boolean, NO_EFFECT),
+    setting("transaction_read_only", "off", Kind::Boolean, "Refuses statements that write."),
     setting("vacuum_freeze_min_age", "50000000", COUNT, NO_EFFECT),
     setting("wal_level", "replica", Kind::Fixed, "What PostgreSQL would log."),
     setting("work_mem", "4MB", Kind::Text, NO_EFFECT),
@@ -320,7 +327,10 @@ impl Variables {
     /// Goes back to the initial values.
     pub(super) fn reset_all(&mut self) {
         // The state of the transaction is not a setting that RESET ALL may change.
-        self.values.retain(|key, _| key.starts_with("transaction_"));
+        self.values.retain(|key, _| {
+            key.starts_with("transaction_")
+                || matches!(key.as_str(), "role" | "session_authorization")
+        });
     }
 
     /// Ends the transaction's own values.
@@ -364,6 +374,12 @@ impl Variables {
     pub(super) fn past(&self) -> Past {
         let moment = |name| moment::read(&self.value(name), Zone::UTC);
         Past { as_of: moment("as_of"), known_at: moment("known_at") }
+    }
+
+    /// Whether the transaction may only read: as it says itself, or as transactions of the session do.
+    pub(super) fn is_read_only(&self) -> bool {
+        let own = self.values.get("transaction_read_only").map(String::as_str);
+        own.unwrap_or(&self.value("default_transaction_read_only")) == "on"
     }
 
     /// The schemas of the search path.
@@ -443,13 +459,9 @@ fn check(known: &Known, value: &str, user: &str, session_zone: Zone) -> Result<S
             }
             "UTF8".to_owned()
         }
-        Kind::User => {
-            if trimmed != user && !matches!(trimmed, "none" | "default") {
-                let message = format!("permission denied to become \"{trimmed}\"");
-                return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
-            }
-            trimmed.to_owned()
-        }
+        // Whether it may be is for the session to say, which knows the roles.
+        Kind::User if trimmed == "default" => user.to_owned(),
+        Kind::User => trimmed.to_owned(),
         Kind::Fixed => return Err(fixed(name)),
         Kind::Server => return Err(of_server(name)),
         Kind::Moment if trimmed.is_empty() => String::new(),
@@ -595,7 +607,7 @@ mod tests {
             "1",
             "42704 unrecognized configuration parameter \"datafusion.execution.batch_size\"",
         );
-        check("role", "root", "42501 permission denied to become \"root\"");
+        check("role", "root", "root");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::memory::MemoryStream;
 
 use crate::error::Result;
+use crate::model::names::quote_name;
 use crate::query::error::{from_arrow, from_datafusion};
 use crate::query::session::prepare::text_columns;
 use crate::query::session::settings::known;
@@ -41,7 +42,14 @@ pub(super) fn definition(session: &Arc<Inner>, kind: ObjectKind, name: &str) -> 
     let catalog = snapshot.catalog();
     let text = match kind {
         ObjectKind::Namespace => catalog.namespace(name)?.to_string(),
-        ObjectKind::Dataset => catalog.dataset(name)?.to_string(),
+        ObjectKind::Dataset => {
+            let mut text = catalog.dataset(name)?.to_string();
+            for column in catalog.access.sensitive.get(name).into_iter().flatten() {
+                let (name, column) = (quote_name(name), quote_name(column));
+                text += &format!(";\nALTER DATASET {name} ALTER COLUMN {column} SET SENSITIVE");
+            }
+            text
+        }
         ObjectKind::MergePolicy => catalog.policy(name)?.to_string(),
     };
     texts(text_columns(&["definition"]), vec![vec![text]], "SHOW CREATE")

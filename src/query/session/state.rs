@@ -26,7 +26,7 @@ use crate::query::postgres::{
 use crate::query::session::describe::Describer;
 use crate::query::session::relations::UserSchema;
 use crate::query::session::server::Server;
-use crate::query::session::{Inner, notify_function};
+use crate::query::session::{Inner, notify_function, signals};
 use crate::query::tables::{self, Binding};
 use crate::query::ties::BreakTies;
 use crate::query::time_functions;
@@ -56,7 +56,8 @@ impl Planning {
         let notify = Arc::new(notify_function::pg_notify(&session));
         let ties = Arc::new(BreakTies::new(Arc::clone(&binding)));
         let own = functions::scalar::scalar_functions(&binding).into_iter().map(Arc::new);
-        let own: Vec<_> = own.collect();
+        let signals = signals::functions(&session).into_iter().map(Arc::new);
+        let own: Vec<_> = own.chain(signals).collect();
         let relations = functions::relation::Relations::new(Arc::clone(&binding));
         let of_time = time_functions::all(&binding);
         let tables = tables::catalog(binding);

@@ -12,9 +12,12 @@ mod phrases;
 mod split;
 mod unsupported;
 
+mod access_statement;
 mod alter_dataset;
+mod alter_default_privileges;
 mod alter_merge_policy;
 mod alter_namespace;
+mod alter_role;
 mod alter_system;
 mod backup_to;
 mod copy_from;
@@ -22,20 +25,28 @@ mod copy_to;
 mod create_dataset;
 mod create_merge_policy;
 mod create_namespace;
+mod create_role;
 mod drop_dataset;
 mod drop_link;
 mod drop_merge_policy;
 mod drop_namespace;
+mod drop_owned;
+mod drop_role;
 mod drop_unlink;
 mod explain_profile;
+mod grant;
 mod link;
+mod reassign_owned;
+mod revoke;
 mod show_create;
 mod unlink;
 
 use crate::error::Result;
+use crate::model::access::AccessChange;
 use crate::model::decision::DecisionKind;
 use crate::model::definition::Definition;
 
+pub use crate::query::statements::access_statement::AccessStatement;
 pub use crate::query::statements::backup_to::BackupTo;
 pub use crate::query::statements::copy_from::{CopyFrom, CopySource};
 pub use crate::query::statements::copy_to::{CopyLayout, CopyTo, ForceQuote, copy_to};
@@ -44,6 +55,8 @@ pub(crate) use crate::query::statements::create_merge_policy::{policy_of_clauses
 pub use crate::query::statements::cursor::Cursor;
 pub use crate::query::statements::explain_profile::ExplainProfile;
 pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};
+pub use crate::query::statements::phrases::privileges::{StatedObjects, StatedPrivilege};
+pub use crate::query::statements::phrases::role::{RoleAttribute, RoleName};
 pub use crate::query::statements::show_create::ObjectKind;
 pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};
 
@@ -67,6 +80,8 @@ pub enum Parsed {
     ExplainProfile(ExplainProfile),
     /// `BACKUP TO`.
     BackupTo(BackupTo),
+    /// Statements about roles and privileges.
+    Access(AccessStatement),
 }
 
 impl Parsed {
@@ -79,6 +94,7 @@ impl Parsed {
             Self::CopyFrom(_) => "COPY",
             Self::ExplainProfile(_) => "EXPLAIN",
             Self::BackupTo(_) => "BACKUP",
+            Self::Access(statement) => statement.tag(),
         }
     }
 }
@@ -100,6 +116,14 @@ fn definition_tag(definition: &Definition) -> &'static str {
         Definition::Undecide { kind: DecisionKind::Unlink, .. } => "DROP UNLINK",
         Definition::AlterSystem { .. } => "ALTER SYSTEM",
         Definition::Relation(_) => "RELATION",
+        Definition::Access(change) => access_tag(change),
+    }
+}
+
+fn access_tag(change: &AccessChange) -> &'static str {
+    match change {
+        AccessChange::Sensitive { .. } => "ALTER DATASET",
+        _ => "GRANT",
     }
 }
 
@@ -143,6 +167,14 @@ pub const ALL: &[&dyn StatementParser] = &[
     &alter_system::AlterSystem,
     &explain_profile::ExplainProfileParser,
     &backup_to::BackupToParser,
+    &create_role::CreateRole,
+    &alter_role::AlterRole,
+    &drop_role::DropRole,
+    &grant::Grant,
+    &revoke::Revoke,
+    &alter_default_privileges::AlterDefaultPrivileges,
+    &reassign_owned::ReassignOwned,
+    &drop_owned::DropOwned,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.

@@ -48,6 +48,10 @@ impl VirtualTable for DatasetTable {
         Ok(Arc::new(Schema::new(fields)))
     }
 
+    fn dataset(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
     fn comment(&self) -> String {
         format!("accepted rows of dataset {}, as they were given", self.name)
     }

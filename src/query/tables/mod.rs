@@ -9,6 +9,7 @@
 //! A table is one file here plus one line in [`fixed`]; datasets and policies add tables by themselves.
 
 pub mod attributes;
+pub mod audit;
 pub mod dataset;
 pub mod datasets;
 pub mod decisions;
@@ -19,6 +20,7 @@ pub mod identity_changes;
 pub mod identity_links;
 pub mod ingests;
 pub mod lookup;
+pub mod mask;
 pub mod merge_policies;
 pub mod merge_strategies;
 pub mod namespaces;
@@ -44,6 +46,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parking_lot::RwLock;
 
+use crate::catalog::access::sensitive::Sensitive;
 use crate::engine::scratch::Temporary;
 use crate::engine::{Database, Past, Snapshot};
 use crate::error::{Error, Result};
@@ -57,6 +60,7 @@ pub struct Binding {
     pinned: RwLock<Pinned>,
     policy: RwLock<Option<String>>,
     zone: RwLock<Zone>,
+    mask: RwLock<Option<Arc<Sensitive>>>,
     directory: Arc<dyn Directory>,
     temporary: RwLock<Arc<Temporary>>,
 }
@@ -75,6 +79,37 @@ pub trait Directory: Send + Sync {
     fn sessions(&self) -> Vec<SessionRow>;
     /// Settings: name, value, description.
     fn settings(&self) -> Vec<(String, String, String)>;
+    /// Entries of the audit log, oldest first.
+    fn audit(&self) -> Vec<AuditRow> {
+        Vec::new()
+    }
+}
+
+/// An entry of the audit log.
+#[derive(Clone, Debug, Default)]
+pub struct AuditRow {
+    /// Its number.
+    pub audit_id: i64,
+    /// When, in microseconds.
+    pub at: i64,
+    /// The user who connected.
+    pub user: String,
+    /// The role that the session acted as.
+    pub role: String,
+    /// Where the client is.
+    pub client: Option<String>,
+    /// What the client calls itself.
+    pub application_name: String,
+    /// The session.
+    pub process_id: i32,
+    /// The statement's kind.
+    pub kind: String,
+    /// The relations that it names.
+    pub relations: Vec<String>,
+    /// Rows read or changed.
+    pub row_count: Option<i64>,
+    /// `ok`, or what went wrong.
+    pub outcome: String,
 }
 
 /// An open session.
@@ -126,7 +161,8 @@ impl Binding {
         };
         let (pinned, zone) = (RwLock::new(pinned), RwLock::new(Zone::UTC));
         let (policy, temporary) = (RwLock::default(), RwLock::default());
-        Self { database, pinned, policy, zone, directory, temporary }
+        let mask = RwLock::default();
+        Self { database, pinned, policy, zone, mask, directory, temporary }
     }
 
     /// Shows another snapshot from now on.
@@ -180,6 +216,16 @@ impl Binding {
         *self.zone.read()
     }
 
+    /// Hides what is sensitive from now on, or nothing.
+    pub fn set_mask(&self, mask: Option<Arc<Sensitive>>) {
+        *self.mask.write() = mask;
+    }
+
+    /// What is hidden, if anything is.
+    pub fn mask(&self) -> Option<Arc<Sensitive>> {
+        self.mask.read().clone()
+    }
+
     /// Shows `profiles` under a policy, or under the default.
     pub fn set_policy(&self, policy: Option<String>) {
         *self.policy.write() = policy;
@@ -228,6 +274,11 @@ pub trait VirtualTable: Send + Sync + Debug {
     /// As [`VirtualTable::schema`].
     fn bound_schema(&self, _binding: &Binding, snapshot: &Snapshot) -> Result<SchemaRef> {
         self.schema(snapshot)
+    }
+
+    /// The dataset whose columns it has, if it is one's.
+    fn dataset(&self) -> Option<&str> {
+        None
     }
 
     /// What it shows.
@@ -337,6 +388,7 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("public", "profiles", Arc::new(profiles::Profiles { policy: None })),
         ("public", "rejects", Arc::new(rejects::Rejects)),
         ("selfsame", "attributes", Arc::new(attributes::Attributes)),
+        ("selfsame", "audit", Arc::new(audit::Audit)),
         ("selfsame", "datasets", Arc::new(datasets::Datasets)),
         ("selfsame", "decisions", Arc::new(decisions::Decisions)),
         ("selfsame", "ingests", Arc::new(ingests::Ingests)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -12,10 +12,12 @@ use datafusion::common::{DFSchema, DataFusionError, Result, Statistics};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
+use crate::engine::Snapshot;
 use crate::model::relation::{Relation, RelationName};
 use crate::query::error::external;
 use crate::query::tables::dataset::DatasetTable;
 use crate::query::tables::lookup;
+use crate::query::tables::mask::{Mask, nullable};
 use crate::query::tables::profiles::Profiles;
 use crate::query::tables::scan::{ScanExec, ScanParts};
 use crate::query::tables::scratch::ScratchTable;
@@ -29,6 +31,9 @@ pub const GENERATED: &str = "generated";
 
 /// Key of the metadata of schemas that holds the names of the columns that identify a row.
 pub const KEY: &str = "key";
+
+/// What the comment of a column says that is masked for some.
+const SENSITIVE: &str = "(sensitive: null without selfsame_read_sensitive)";
 
 /// The schemas whose tables are virtual tables.
 pub const SCHEMAS: &[(&str, &str)] = &[
@@ -93,12 +98,12 @@ pub fn catalog(binding: Arc<Binding>) -> Arc<dyn CatalogProvider> {
 
 /// One schema.
 #[derive(Debug)]
-struct Schema {
+struct NamedSchema {
     name: &'static str,
     binding: Arc<Binding>,
 }
 
-impl Schema {
+impl NamedSchema {
     fn find(&self, name: &str) -> Option<Arc<dyn VirtualTable>> {
         tables(&self.binding, self.name)
             .into_iter()
@@ -107,7 +112,7 @@ impl Schema {
 }
 
 #[async_trait]
-impl SchemaProvider for Schema {
+impl SchemaProvider for NamedSchema {
     fn table_names(&self) -> Vec<String> {
         tables(&self.binding, self.name).into_iter().map(|(name, _)| name).collect()
     }
@@ -134,7 +139,7 @@ impl CatalogProvider for Catalog {
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         let (name, _) = SCHEMAS.iter().find(|(known, _)| *known == name)?;
-        Some(Arc::new(Schema { name, binding: Arc::clone(&self.0) }))
+        Some(Arc::new(NamedSchema { name, binding: Arc::clone(&self.0) }))
     }
 }
 
@@ -147,6 +152,8 @@ pub struct Provider {
     schema: SchemaRef,
     facts: HashMap<String, String>,
     lookups: Vec<lookup::LookupColumn>,
+    /// What the session may not see of it.
+    mask: Option<Mask>,
 }
 
 /// The table that a function gives.
@@ -177,12 +184,19 @@ impl Provider {
         // Not in the schema itself: plans mix those of several tables, and want them to be alike.
         let facts =
             [(COMMENT.to_owned(), table.comment()), (KEY.to_owned(), table.key().join(","))];
+        let schema = Arc::new(said_sensitive(schema.as_ref(), &snapshot, table.as_ref()));
+        let mask = binding.mask();
+        let mask = mask.and_then(|mask| Mask::of(&mask, &schema, table.dataset()));
         let name = match schema_name {
             "public" => name.to_owned(),
             _ => format!("{schema_name}.{name}"),
         };
-        let lookups = table.lookups(binding, &snapshot);
-        Ok(Self { binding: Arc::clone(binding), name, table, schema, facts: facts.into(), lookups })
+        let mut lookups = table.lookups(binding, &snapshot);
+        // What is looked up by a masked value would tell who has it.
+        let hides = |column: &str| mask.as_ref().is_some_and(|mask| mask.hides(&schema, column));
+        lookups.retain(|lookup| !hides(&lookup.column));
+        let facts = facts.into();
+        Ok(Self { binding: Arc::clone(binding), name, table, schema, facts, lookups, mask })
     }
 
     /// What is known of the table as a whole, under [`COMMENT`] and [`KEY`].
@@ -199,8 +213,28 @@ impl Provider {
 
     /// As [`VirtualTable::merged_under`].
     pub fn merged_under(&self) -> Option<Option<String>> {
-        self.table.merged_under()
+        // A look-up on the short path shows rows as they are.
+        if self.mask.is_some() { None } else { self.table.merged_under() }
     }
+}
+
+/// A schema that says of columns that they are sensitive, and may therefore be null for some.
+fn said_sensitive(schema: &Schema, snapshot: &Snapshot, table: &dyn VirtualTable) -> Schema {
+    let sensitive = snapshot.catalog().sensitive();
+    if sensitive.is_empty() {
+        return schema.clone();
+    }
+    let Some(mask) = Mask::of(&sensitive, schema, table.dataset()) else { return schema.clone() };
+    let field = |field: &Arc<Field>| {
+        if !mask.hides(schema, field.name()) {
+            return field.as_ref().clone();
+        }
+        let mut field = nullable(field);
+        let comment = field.metadata().get(COMMENT).cloned().unwrap_or_default();
+        field.metadata_mut().insert(COMMENT.to_owned(), format!("{comment} {SENSITIVE}"));
+        field
+    };
+    Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())
 }
 
 impl fmt::Debug for Provider {
@@ -248,9 +282,17 @@ impl TableProvider for Provider {
         let snapshot = self.table.snapshot(&self.binding).map_err(external)?;
         let found = lookup::find(filters, &self.lookups, &snapshot);
         let profiles = found.as_ref().map(|lookup| lookup.profiles.as_slice());
-        let choices = lookup::choices(filters, self.table.choosing());
+        let hides = |column: &&&str| match &self.mask {
+            Some(mask) => !mask.hides(&self.schema, column),
+            None => true,
+        };
+        let choosing: Vec<&str> = self.table.choosing().iter().filter(hides).copied().collect();
+        let choices = lookup::choices(filters, &choosing);
         let groups = self.table.chosen_groups(&self.binding, profiles, &choices);
-        let groups = groups.map_err(external)?;
+        let mut groups = groups.map_err(external)?;
+        if let Some(mask) = &self.mask {
+            groups = groups.into_iter().map(|group| mask.group(&self.schema, group)).collect();
+        }
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let physical = |filter: &Expr| state.create_physical_expr(filter.clone(), &schema);
         let scan = ScanExec::try_new(ScanParts {

@@ -16,15 +16,12 @@ pub(super) const ALL: &[Filler] = &[
     filler("columns", fill_columns),
     filler("constraint_column_usage", fill_constraint_columns),
     filler("constraint_table_usage", fill_constraint_tables),
-    filler("enabled_roles", fill_roles),
     filler("information_schema_catalog_name", fill_catalog_name),
     filler("key_column_usage", fill_key_columns),
     filler("parameters", fill_parameters),
-    filler("role_table_grants", fill_table_privileges),
     filler("routines", fill_routines),
     filler("schemata", fill_schemas),
     filler("table_constraints", fill_constraints),
-    filler("table_privileges", fill_table_privileges),
     filler("tables", fill_tables),
     filler("views", fill_views),
 ];
@@ -69,13 +66,9 @@ fn fill_schemas(description: &Description, rows: &mut Rows) {
         rows.add([
             ("catalog_name", (&description.database).into()),
             ("schema_name", name.into()),
-            ("schema_owner", (&description.user).into()),
+            ("schema_owner", (&description.owner).into()),
         ]);
     }
-}
-
-fn fill_roles(description: &Description, rows: &mut Rows) {
-    rows.add([("role_name", (&description.user).into())]);
 }
 
 fn fill_tables(description: &Description, rows: &mut Rows) {
@@ -291,26 +284,6 @@ fn fill_constraint_tables(description: &Description, rows: &mut Rows) {
             ("constraint_schema", (&relation.schema).into()),
             ("constraint_name", relation.key_name().into()),
         ]);
-    }
-}
-
-/// The owner may do with its relations what the relations allow.
-fn fill_table_privileges(description: &Description, rows: &mut Rows) {
-    for relation in &description.relations {
-        let privileges: &[_] =
-            if relation.is_view() { &["SELECT"] } else { &["INSERT", "SELECT", "DELETE"] };
-        for privilege in privileges {
-            rows.add([
-                ("grantor", (&description.user).into()),
-                ("grantee", (&description.user).into()),
-                ("table_catalog", (&description.database).into()),
-                ("table_schema", (&relation.schema).into()),
-                ("table_name", (&relation.name).into()),
-                ("privilege_type", (*privilege).into()),
-                ("is_grantable", "YES".into()),
-                ("with_hierarchy", yes_or_no(*privilege == "SELECT")),
-            ]);
-        }
     }
 }
 

@@ -22,7 +22,9 @@ pub mod pg_proc;
 mod pg_settings;
 mod pg_stat;
 mod pg_type;
+mod privileges;
 mod provider;
+mod roles;
 mod rows;
 mod small;
 pub mod views;
@@ -79,6 +81,8 @@ pub const ALL: &[&[Filler]] = &[
     pg_settings::ALL,
     pg_stat::ALL,
     pg_type::ALL,
+    privileges::ALL,
+    roles::ALL,
     small::ALL,
     views::ALL,
 ];

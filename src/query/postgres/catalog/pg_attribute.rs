@@ -9,13 +9,15 @@ pub(super) const ALL: &[Filler] = &[Filler { schema: "pg_catalog", name: "pg_att
 fn fill(description: &Description, rows: &mut Rows) {
     for relation in &description.relations {
         for (at, column) in relation.columns.iter().enumerate() {
-            add(rows, relation.oid, at, &column.name, column.ty, column.not_null);
+            let (schema, table) = (relation.schema.as_str(), relation.name.as_str());
+            let acl = description.column_acl(schema, table, &column.name);
+            add(rows, relation.oid, at, &column.name, column.ty, column.not_null, acl);
         }
         add_key(rows, relation);
     }
     for relation in catalog::RELATIONS.iter() {
         for (at, column) in relation.columns.iter().enumerate() {
-            add(rows, relation.oid, at, column.name, column.ty, column.not_null);
+            add(rows, relation.oid, at, column.name, column.ty, column.not_null, None);
         }
     }
 }
@@ -24,11 +26,19 @@ fn fill(description: &Description, rows: &mut Rows) {
 fn add_key(rows: &mut Rows, relation: &Relation) {
     for (at, number) in relation.key_numbers().into_iter().enumerate() {
         let column = &relation.columns[number as usize - 1];
-        add(rows, relation.index_oid(), at, &column.name, column.ty, false);
+        add(rows, relation.index_oid(), at, &column.name, column.ty, false, None);
     }
 }
 
-fn add(rows: &mut Rows, relation: u32, at: usize, name: &str, ty: PgType, not_null: bool) {
+fn add(
+    rows: &mut Rows,
+    relation: u32,
+    at: usize,
+    name: &str,
+    ty: PgType,
+    not_null: bool,
+    acl: Option<Vec<String>>,
+) {
     let Some(entry) = ty.entry() else { return };
     rows.add([
         ("attrelid", relation.into()),
@@ -46,5 +56,6 @@ fn add(rows: &mut Rows, relation: u32, at: usize, name: &str, ty: PgType, not_nu
         ("attnotnull", not_null.into()),
         ("attislocal", true.into()),
         ("attcollation", entry.collation.into()),
+        ("attacl", acl.into()),
     ]);
 }

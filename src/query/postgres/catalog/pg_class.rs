@@ -11,9 +11,9 @@ fn fill(description: &Description, rows: &mut Rows) {
         |name: &str| schemas.iter().find(|(_, schema)| *schema == name).map_or(0, |(oid, _)| *oid);
     for relation in &description.relations {
         let namespace = schema_oid(&relation.schema);
-        add_relation(rows, relation, namespace);
+        add_relation(description, rows, relation, namespace);
         if relation.has_key() {
-            add_index(rows, relation, namespace);
+            add_index(description, rows, relation, namespace);
         }
     }
     for relation in catalog::RELATIONS.iter() {
@@ -21,12 +21,15 @@ fn fill(description: &Description, rows: &mut Rows) {
     }
 }
 
-fn add_relation(rows: &mut Rows, relation: &Relation, namespace: u32) {
+fn add_relation(description: &Description, rows: &mut Rows, relation: &Relation, namespace: u32) {
+    let (schema, name) = (relation.schema.as_str(), relation.name.as_str());
+    let owner = description.role_oid(description.access.owner(schema, name));
     rows.add([
         ("oid", relation.oid.into()),
         ("relname", (&relation.name).into()),
         ("relnamespace", namespace.into()),
-        ("relowner", OWNER_OID.into()),
+        ("relowner", owner.into()),
+        ("relacl", description.table_acl(schema, name).into()),
         ("relam", if relation.is_view() { 0 } else { HEAP_OID }.into()),
         ("relfilenode", if relation.is_view() { 0 } else { relation.oid }.into()),
         ("reltuples", relation.row_estimate.map_or(-1.0, |count| count as f64).into()),
@@ -40,12 +43,13 @@ fn add_relation(rows: &mut Rows, relation: &Relation, namespace: u32) {
     ]);
 }
 
-fn add_index(rows: &mut Rows, relation: &Relation, namespace: u32) {
+fn add_index(description: &Description, rows: &mut Rows, relation: &Relation, namespace: u32) {
+    let owner = description.access.owner(&relation.schema, &relation.name);
     rows.add([
         ("oid", relation.index_oid().into()),
         ("relname", relation.key_name().into()),
         ("relnamespace", namespace.into()),
-        ("relowner", OWNER_OID.into()),
+        ("relowner", description.role_oid(owner).into()),
         ("relam", BTREE_OID.into()),
         ("relfilenode", relation.index_oid().into()),
         ("reltuples", relation.row_estimate.map_or(-1.0, |count| count as f64).into()),

@@ -1,5 +1,6 @@
 //! `pg_stat_*`: sessions, and what is known of the activity on relations.
 
+use crate::model::access::MONITOR;
 use crate::query::postgres::catalog::{Filler, Rows, Value};
 use crate::query::postgres::description::{DATABASE_OID, Description, OWNER_OID, SessionEntry};
 
@@ -21,11 +22,23 @@ fn micros(at: Option<i64>) -> Value {
     at.map_or(Value::Null, Value::Micros)
 }
 
+/// What PostgreSQL shows in place of a query that one may not see.
+const HIDDEN: &str = "<insufficient privilege>";
+
 fn fill_activity(description: &Description, rows: &mut Rows) {
     let roles = description.numbered_roles();
+    let who = description.authority(None);
     for session in &description.sessions {
+        let mut session = session.clone();
+        // What others ask is for those to see who watch the server.
+        let own = session.user == description.session_user || session.user == description.user;
+        if !own && !who.has(MONITOR) {
+            HIDDEN.clone_into(&mut session.query);
+            session.client_address = None;
+            session.state.clear();
+        }
         let role = roles.iter().find(|(_, name)| **name == session.user);
-        add_activity(rows, session, role.map_or(OWNER_OID, |(oid, _)| *oid));
+        add_activity(rows, &session, role.map_or(OWNER_OID, |(oid, _)| *oid));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Catalog relations of a handful of rows each: databases, roles, schemas, languages and the like.
+//! Catalog relations of a handful of rows each: databases, schemas, languages and the like.
 
 use crate::env::clock::{Clock, RealClock};
 use crate::query::postgres::catalog::{Filler, Rows, Value};
@@ -13,24 +13,18 @@ const fn filler(name: &'static str, fill: fn(&Description, &mut Rows)) -> Filler
 
 pub(super) const ALL: &[Filler] = &[
     filler("pg_am", fill_access_methods),
-    filler("pg_authid", fill_role_secrets),
     filler("pg_collation", fill_collations),
     filler("pg_database", fill_databases),
     filler("pg_depend", fill_dependencies),
     filler("pg_language", fill_languages),
     filler("pg_namespace", fill_schemas),
     filler("pg_rewrite", fill_rules),
-    filler("pg_roles", fill_roles),
-    filler("pg_shadow", fill_users),
     filler("pg_tablespace", fill_tablespaces),
     filler("pg_timezone_names", fill_time_zones),
-    filler("pg_user", fill_users),
 ];
 
 /// Number of encoding UTF8.
 const UTF8: i32 = 6;
-/// What PostgreSQL shows in place of a password.
-const HIDDEN: &str = "********";
 /// Number of tablespace `pg_default`.
 const DEFAULT_TABLESPACE: u32 = 1663;
 
@@ -119,7 +113,13 @@ fn fill_languages(_: &Description, rows: &mut Rows) {
 
 fn fill_schemas(description: &Description, rows: &mut Rows) {
     for (oid, name) in description.numbered_schemas() {
-        rows.add([("oid", oid.into()), ("nspname", name.into()), ("nspowner", OWNER_OID.into())]);
+        let acl = description.schema_acl(&name);
+        rows.add([
+            ("oid", oid.into()),
+            ("nspname", name.into()),
+            ("nspowner", OWNER_OID.into()),
+            ("nspacl", acl.into()),
+        ]);
     }
 }
 
@@ -134,57 +134,6 @@ fn fill_rules(description: &Description, rows: &mut Rows) {
             ("is_instead", true.into()),
             ("ev_qual", "<>".into()),
             ("ev_action", "<>".into()),
-        ]);
-    }
-}
-
-fn fill_roles(description: &Description, rows: &mut Rows) {
-    for (oid, name) in description.numbered_roles() {
-        let is_owner = oid == OWNER_OID;
-        rows.add([
-            ("oid", oid.into()),
-            ("rolname", name.into()),
-            ("rolsuper", is_owner.into()),
-            ("rolinherit", true.into()),
-            ("rolcreaterole", is_owner.into()),
-            ("rolcreatedb", is_owner.into()),
-            ("rolcanlogin", true.into()),
-            ("rolreplication", false.into()),
-            ("rolconnlimit", (-1).into()),
-            ("rolpassword", HIDDEN.into()),
-            ("rolbypassrls", is_owner.into()),
-        ]);
-    }
-}
-
-fn fill_role_secrets(description: &Description, rows: &mut Rows) {
-    for (oid, name) in description.numbered_roles() {
-        let is_owner = oid == OWNER_OID;
-        rows.add([
-            ("oid", oid.into()),
-            ("rolname", name.into()),
-            ("rolsuper", is_owner.into()),
-            ("rolinherit", true.into()),
-            ("rolcreaterole", is_owner.into()),
-            ("rolcreatedb", is_owner.into()),
-            ("rolcanlogin", true.into()),
-            ("rolconnlimit", (-1).into()),
-            ("rolbypassrls", is_owner.into()),
-        ]);
-    }
-}
-
-fn fill_users(description: &Description, rows: &mut Rows) {
-    for (oid, name) in description.numbered_roles() {
-        let is_owner = oid == OWNER_OID;
-        rows.add([
-            ("usename", name.into()),
-            ("usesysid", oid.into()),
-            ("usecreatedb", is_owner.into()),
-            ("usesuper", is_owner.into()),
-            ("userepl", false.into()),
-            ("usebypassrls", is_owner.into()),
-            ("passwd", HIDDEN.into()),
         ]);
     }
 }

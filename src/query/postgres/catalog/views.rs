@@ -35,7 +35,6 @@ fn fill_indexes(description: &Description, rows: &mut Rows) {
 }
 
 fn fill_tables(description: &Description, rows: &mut Rows) {
-    let owner = &description.user;
     let own = description.relations.iter().filter(|relation| !relation.is_view());
     let own = own.map(|it| (it.schema.as_str(), it.name.as_str(), it.has_key()));
     let system = catalog::RELATIONS.iter().filter(|relation| relation.kind == 'r');
@@ -44,7 +43,7 @@ fn fill_tables(description: &Description, rows: &mut Rows) {
         rows.add([
             ("schemaname", schema.into()),
             ("tablename", name.into()),
-            ("tableowner", owner.into()),
+            ("tableowner", description.owner_of(schema, name).into()),
             ("hasindexes", has_index.into()),
             ("hasrules", false.into()),
             ("hastriggers", false.into()),
@@ -54,7 +53,6 @@ fn fill_tables(description: &Description, rows: &mut Rows) {
 }
 
 fn fill_views(description: &Description, rows: &mut Rows) {
-    let owner = &description.user;
     let own = description.relations.iter().filter(|relation| relation.is_view());
     let own = own.map(|it| (it.schema.as_str(), it.name.as_str(), it.definition.as_deref()));
     let system = catalog::RELATIONS.iter().filter(|relation| relation.kind == 'v');
@@ -63,7 +61,7 @@ fn fill_views(description: &Description, rows: &mut Rows) {
         rows.add([
             ("schemaname", schema.into()),
             ("viewname", name.into()),
-            ("viewowner", owner.into()),
+            ("viewowner", description.owner_of(schema, name).into()),
             ("definition", definition.into()),
         ]);
     }

@@ -17,7 +17,7 @@ pub(super) const ALL: &[Function] = &[
     Function::new("current_schemas", &[&[Bool]], "_name", current_schemas),
     Function::new("current_user", NONE, "name", current_user),
     Function::new("current_role", NONE, "name", current_user),
-    Function::new("session_user", NONE, "name", current_user),
+    Function::new("session_user", NONE, "name", session_user),
     Function::new("user", NONE, "name", current_user),
     Function::new("current_setting", &[&[Text], &[Text, Bool]], "text", current_setting),
     Function::new("set_config", &[&[Text, Text, Bool]], "text", set_config).takes_nulls().acts(),
@@ -66,6 +66,10 @@ fn current_schemas(call: &Call<'_>) -> Result<Value> {
 
 fn current_user(call: &Call<'_>) -> Result<Value> {
     Ok((&call.description.user).into())
+}
+
+fn session_user(call: &Call<'_>) -> Result<Value> {
+    Ok((&call.description.session_user).into())
 }
 
 fn current_setting(call: &Call<'_>) -> Result<Value> {

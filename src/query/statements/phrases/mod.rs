@@ -9,3 +9,5 @@ pub(crate) mod decided;
 pub(crate) mod existence;
 pub(crate) mod name;
 pub(crate) mod namespace;
+pub(crate) mod privileges;
+pub(crate) mod role;
