@@ -14,7 +14,7 @@ use crate::model::definition::{DatasetChange, Definition, Existence, NamespaceCh
 use crate::model::names::{RESERVED_TABLES, check_name, quote_name};
 use crate::model::namespace::{Namespace, Normalization};
 use crate::model::policy::{LATEST, MergePolicy, PolicyQuery};
-use crate::model::relation::RelationName;
+use crate::model::relation::{RelationChange, RelationDefinition, RelationName};
 
 /// What applying a definition did.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,7 +127,10 @@ impl Catalog {
                     name.schema == "public" && known(&name.name)
                 };
                 match next.relations.apply(definition, &is_taken)? {
-                    (true, notice) => notice,
+                    (true, notice) => {
+                        next.follow_relations(self, definition);
+                        notice
+                    }
                     (false, notice) => return Ok(Applied { catalog: None, notice }),
                 }
             }
@@ -135,6 +138,25 @@ impl Catalog {
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })
+    }
+
+    /// Rights follow relations that got other names, and go with those that are gone.
+    fn follow_relations(&mut self, before: &Self, definition: &RelationDefinition) {
+        if let RelationDefinition::Alter { name, change, .. } = definition {
+            let (schema, table) = (name.schema.as_str(), name.name.as_str());
+            match change {
+                RelationChange::Rename(to) => self.access.rename_table(schema, table, to),
+                RelationChange::RenameColumn { from, to } => {
+                    self.access.rename_column(schema, table, from, to);
+                }
+                _ => {}
+            }
+        }
+        for (name, _) in before.relations.all() {
+            if self.relations.get(&name).is_none() {
+                self.access.forget_table(&name.schema, &name.name);
+            }
+        }
     }
 
     fn create_namespace(&mut self, definition: &Definition) -> Result<Option<String>> {

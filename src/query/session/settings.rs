@@ -376,12 +376,6 @@ impl Variables {
         Past { as_of: moment("as_of"), known_at: moment("known_at") }
     }
 
-    /// Whether the transaction may only read: as it says itself, or as transactions of the session do.
-    pub(super) fn is_read_only(&self) -> bool {
-        let own = self.values.get("transaction_read_only").map(String::as_str);
-        own.unwrap_or(&self.value("default_transaction_read_only")) == "on"
-    }
-
     /// The schemas of the search path.
     pub(super) fn search_path(&self) -> Vec<String> {
         let path = self.value("search_path");
