@@ -14,7 +14,7 @@ use crate::model::definition::{DatasetChange, Definition, Existence, NamespaceCh
 use crate::model::names::{RESERVED_TABLES, check_name, quote_name};
 use crate::model::namespace::{Namespace, Normalization};
 use crate::model::policy::{LATEST, MergePolicy, PolicyQuery};
-use crate::model::relation::RelationName;
+use crate::model::relation::{RelationChange, RelationDefinition, RelationName};
 
 /// What applying a definition did.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,20 +105,31 @@ impl Catalog {
             }
             Definition::Decide { .. }
             | Definition::Undecide { .. }
-            | Definition::AlterSystem { .. } => match next.steward(definition)? {
+            | Definition::AlterSystem { .. }
+            | Definition::Relation(_) => match next.apply_other(self, definition)? {
                 (true, notice) => notice,
                 (false, notice) => return Ok(Applied { catalog: None, notice }),
             },
-            Definition::Relation(definition) => {
-                match next.relations.apply(definition, &|name| self.is_taken(name))? {
-                    (true, notice) => notice,
-                    (false, notice) => return Ok(Applied { catalog: None, notice }),
-                }
-            }
             Definition::Access(change) => next.change_access(change)?,
         };
         next.version += 1;
         Ok(Applied { catalog: Some(next), notice })
+    }
+
+    /// Applies what may change nothing; gives whether it did.
+    fn apply_other(
+        &mut self,
+        before: &Self,
+        definition: &Definition,
+    ) -> Result<(bool, Option<String>)> {
+        let Definition::Relation(definition) = definition else {
+            return self.steward(definition);
+        };
+        let applied = self.relations.apply(definition, &|name| before.is_taken(name))?;
+        if applied.0 {
+            self.follow_relations(before, definition);
+        }
+        Ok(applied)
     }
 
     /// Whether a relation's name is that of a table that is none of the user's.
@@ -142,6 +153,25 @@ impl Catalog {
     fn check_unused(&self, kind: &str, schema: &str, name: &str) -> Result<()> {
         let of_views = RelationName::new(schema, name);
         self.relations.check_unused(&format!("{kind} {}", quote_name(name)), &of_views)
+    }
+
+    /// Rights follow relations that got other names, and go with those that are gone.
+    fn follow_relations(&mut self, before: &Self, definition: &RelationDefinition) {
+        if let RelationDefinition::Alter { name, change, .. } = definition {
+            let (schema, table) = (name.schema.as_str(), name.name.as_str());
+            match change {
+                RelationChange::Rename(to) => self.access.rename_table(schema, table, to),
+                RelationChange::RenameColumn { from, to } => {
+                    self.access.rename_column(schema, table, from, to);
+                }
+                _ => {}
+            }
+        }
+        for (name, _) in before.relations.all() {
+            if self.relations.get(&name).is_none() {
+                self.access.forget_table(&name.schema, &name.name);
+            }
+        }
     }
 
     fn create_namespace(&mut self, definition: &Definition) -> Result<Option<String>> {

@@ -12,8 +12,9 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::env::clock::{Clock, RealClock, Stopwatch};
+use crate::error::{Error, SqlState};
 use crate::query::session::Server;
-use crate::web::access::{Tokens, check_origin};
+use crate::web::access::{Scope, Tokens, check_origin};
 use crate::web::admission::{Admission, BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX};
 use crate::web::answer::Failure;
 use crate::web::routes::route_named;
@@ -152,14 +153,21 @@ pub(crate) async fn pass(State(web): State<Web>, request: Request, next: Next) -
     response
 }
 
-fn let_in(
-    web: &Web,
-    request: &Request,
-    scope: Option<crate::web::access::Scope>,
-) -> Result<(), Failure> {
+fn let_in(web: &Web, request: &Request, scope: Option<Scope>) -> Result<(), Failure> {
     check_origin(request.headers(), web.0.options.local)?;
     if let Some(scope) = scope {
         web.0.options.tokens.check(request.headers(), scope)?;
+        // Where roles are made, nobody comes in here without saying who it is.
+        let server = web.0.server.get().filter(|_| web.0.options.tokens.is_empty());
+        let in_use = |server: &Arc<Server>| {
+            server.database().snapshot().catalog().access.is_in_use() && scope != Scope::Metrics
+        };
+        if server.is_some_and(in_use) {
+            let message = "the store has roles, and HTTP has no tokens";
+            return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+                .hint("set http_token_file or SELFSAME_HTTP_TOKENS")
+                .into());
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::engine::Database;
 use crate::error::{Error, Result, SqlState};
+use crate::query::tables::mask::Mask;
 use crate::web::answer::{Answer, Failure, json_response};
 use crate::web::door::Web;
 use crate::web::json::object;
@@ -52,7 +53,18 @@ fn look_up(
         let message = format!("nobody has {namespace} \"{value}\"");
         Error::new(SqlState::NO_DATA, message)
     };
+    let sensitive = catalog.sensitive();
+    if sensitive.namespaces.contains(namespace) {
+        // Who has it would tell what it is.
+        let message = format!("namespace \"{namespace}\" is sensitive");
+        return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
+            .hint("ask by an identity of another namespace, or over PostgreSQL's protocol"));
+    }
     let person = snapshot.person_of(catalog.policy(policy)?, namespace, value)?;
     let row = database.profile(&snapshot, policy, person.ok_or_else(nobody)?)?;
-    object(&row.ok_or_else(nobody)?, 0)
+    let row = row.ok_or_else(nobody)?;
+    match Mask::of(&sensitive, row.schema_ref(), None) {
+        Some(mask) => object(&mask.batch(&row)?, 0),
+        None => object(&row, 0),
+    }
 }

@@ -51,6 +51,11 @@ impl Audit {
         }
     }
 
+    /// Whether reads are noted.
+    pub(super) fn wants_reads(&self) -> bool {
+        self.wants(What::Read)
+    }
+
     /// The entries, oldest first.
     pub(super) fn rows(&self) -> Vec<AuditRow> {
         self.entries.lock().iter().cloned().collect()

@@ -108,7 +108,13 @@ fn is_own(definition: &Definition) -> bool {
 }
 
 /// Refuses what the session's role may not do, and makes it the owner of what is new.
-fn checked(session: &Inner, definitions: Vec<RelationDefinition>) -> Result<Vec<Definition>> {
+///
+/// # Errors
+/// `42501`.
+pub(super) fn checked(
+    session: &Inner,
+    definitions: Vec<RelationDefinition>,
+) -> Result<Vec<Definition>> {
     let mut checked = Vec::with_capacity(definitions.len());
     for definition in definitions {
         let temporary = is_temporary(&definition);
@@ -127,7 +133,7 @@ fn checked(session: &Inner, definitions: Vec<RelationDefinition>) -> Result<Vec<
 }
 
 /// What makes the session's role the owner of a relation that is to be made.
-pub(super) fn owned(session: &Inner, name: &RelationName) -> Option<AccessChange> {
+fn owned(session: &Inner, name: &RelationName) -> Option<AccessChange> {
     let is_there = session.snapshot().catalog().relations.get(name).is_some();
     let owner = session.authority().role.clone();
     let is_role = session.latest().catalog().access.roles.contains_key(&owner);

@@ -220,6 +220,10 @@ pub(super) fn answer(
     {
         return None;
     }
+    if session.server.audit.wants_reads() {
+        // Notes of who read what are made on the ordinary way.
+        return None;
+    }
     let planned = prepared.planned();
     if !planned.is_current(versions(session)) {
         return None;

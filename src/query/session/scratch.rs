@@ -25,7 +25,7 @@ use crate::engine::{Defined, Transaction};
 use crate::error::{Error, Result, SqlState};
 use crate::model::access::Privilege;
 use crate::model::column::UTC;
-use crate::model::definition::{Definition, Existence};
+use crate::model::definition::Existence;
 use crate::model::names::quote_name;
 use crate::model::relation::{
     Relation, RelationBody, RelationColumn, RelationDefinition, RelationKind, RelationName,
@@ -34,6 +34,7 @@ use crate::model::relation::{
 use crate::query::error::{from_arrow, from_datafusion};
 use crate::query::postgres::types::{METADATA_KEY, PgType};
 use crate::query::session::command;
+use crate::query::session::ddl;
 use crate::query::session::execute::{self, blocking};
 use crate::query::session::insert::{is_default, typed_values};
 use crate::query::session::names::Target;
@@ -719,6 +720,7 @@ pub(super) async fn create_as(
     if let RelationDefinition::Create { columns: empty, .. } = &mut definition {
         empty.clone_from(&columns);
     }
+    let checked = ddl::checked(session, vec![definition.clone()])?;
     let id = if own { crate::model::relation::TEMPORARY_MIN } else { SCRATCH_MIN };
     let columns_made = columns.len() as u32;
     let body = RelationBody::Table;
@@ -736,7 +738,9 @@ pub(super) async fn create_as(
         session.set_temporary(temporary);
     } else {
         transact(session, gate, move |transaction| {
-            transaction.define(Definition::Relation(definition))?;
+            for definition in checked {
+                transaction.define(definition)?;
+            }
             let added = added.filter(|added| added.row_count() > 0);
             if added.is_some() {
                 transaction.change_rows(&name, &relation, Vec::new(), added)?;
