@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::engine::derive::Derivations;
+use crate::engine::erasure::BlockedCell;
 use crate::engine::intake::EventIds;
 use crate::engine::operations::Operations;
 use crate::engine::past::Pasts;
@@ -93,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: SnapshotCell,
     pub(crate) touched: TouchedCell,
     pub(crate) operations: Operations,
+    /// Identities that are refused.
+    pub(crate) blocked: Arc<BlockedCell>,
     event_ids: Mutex<HashMap<u32, Arc<EventIds>>>,
 }
 
@@ -112,6 +115,7 @@ impl Shared {
             operations,
             snapshot: SnapshotCell::new(Arc::new(snapshot)),
             touched: TouchedCell::new(touched),
+            blocked: Arc::default(),
             event_ids: Mutex::default(),
         }
     }
@@ -262,6 +266,10 @@ impl Database {
 
     pub(crate) fn event_ids(&self, dataset: &Dataset) -> Option<Arc<EventIds>> {
         self.shared.event_ids(dataset)
+    }
+
+    pub(crate) fn blocked(&self) -> &Arc<BlockedCell> {
+        &self.shared.blocked
     }
 
     pub(crate) fn next_ingest_id(&self) -> i64 {

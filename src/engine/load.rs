@@ -11,6 +11,7 @@ use arrow::datatypes::SchemaRef;
 use hashbrown::HashSet;
 
 use crate::engine::database::Database;
+use crate::engine::erasure::FORGOTTEN;
 use crate::engine::intake::{EventIds, Intake, declared_schema};
 use crate::engine::internal::{Ingest, REJECTS, RejectedRow, rejects_batch, rejects_schema};
 use crate::engine::operations::Progress;
@@ -114,7 +115,12 @@ impl Database {
         let _turn = events.as_ref().map(|events| events.turn.lock());
         let ingest_id = self.next_ingest_id();
         let programs = self.derivations().programs(&dataset)?;
-        let intake = Intake::new(&dataset, programs, snapshot.catalog(), self.dictionary())?;
+        let intake = Intake::new(
+            &dataset,
+            programs,
+            snapshot.catalog(),
+            (self.dictionary(), self.blocked()),
+        )?;
         let rows = Run::new(self.files(), dataset.id, Arc::clone(intake.schema()));
         let rejects = Run::new(self.files(), REJECTS, rejects_schema());
         let started_at = self.clock().now_micros();
@@ -265,7 +271,8 @@ impl Sink for Loader<'_> {
                 line: rows.lines[row],
                 code: code.to_owned(),
                 message,
-                raw: (rows.raw)(row),
+                // What names somebody who was forgotten is not kept.
+                raw: if code == FORGOTTEN { String::new() } else { (rows.raw)(row) },
             })?;
         }
         let batch = self.skip_duplicates(taken.batch)?;
@@ -415,7 +422,12 @@ impl Database {
         let snapshot = self.snapshot();
         let dataset = Arc::new(snapshot.catalog().dataset(dataset)?.clone());
         let programs = self.derivations().programs(&dataset)?;
-        let intake = Intake::new(&dataset, programs, snapshot.catalog(), self.dictionary())?;
+        let intake = Intake::new(
+            &dataset,
+            programs,
+            snapshot.catalog(),
+            (self.dictionary(), self.blocked()),
+        )?;
         let taken = intake.take(batch)?;
         if let Some((row, code, message)) = taken.refused.into_iter().next() {
             let summary = format!("row {} of INSERT into \"{}\" is refused", row + 1, dataset.name);

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use arrow::array::Int64Array;
 use arrow::datatypes::DataType;
+use hashbrown::HashSet;
 
 use crate::catalog::Catalog;
 use crate::engine::database::{Options, Shared};
 use crate::engine::derived_state::Restored;
+use crate::engine::erasure::Blocked;
 use crate::engine::internal::INGESTS;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, decided_rules_of};
@@ -46,6 +48,8 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
         unflushed: Vec::new(),
         identity_files,
         logged_segments: BTreeSet::new(),
+        erased: opened.manifest.erased.clone(),
+        forgotten: HashSet::new(),
         saved: None,
     };
     let restored = writer.load_manifest(&opened.manifest)?;
@@ -82,11 +86,17 @@ impl Writer {
             self.state.catalog = Arc::new(catalog);
         }
         let shared = Arc::clone(&self.shared);
+        *shared.blocked.write() = Arc::new(Blocked::of(&manifest.erased)?);
+        let forgotten: HashSet<u32> = manifest.erased.pending.iter().copied().collect();
         for file in &manifest.identities {
             shared.files.read_identities(file, |number, namespace, value| {
-                shared.dictionary.restore(number, namespace, value)
+                match forgotten.contains(&number) {
+                    true => Ok(()),
+                    false => shared.dictionary.restore(number, namespace, value),
+                }
             })?;
         }
+        shared.dictionary.reserve(manifest.erased.next_identity);
         self.state.next_fragment_id = manifest.next_fragment_id.max(1);
         let restored = self.restore(manifest);
         let mut segments = manifest.segments.clone();

@@ -98,10 +98,7 @@ impl Writer {
         let suspects: Vec<(u32, i64)> = before.graph.identities().map(|one| (one, 0)).collect();
         let changes = changes(&before.graph, &self.state.graph, &suspects);
         self.note_statement(&changes, &before.catalog.statement_text(definition))?;
-        let operation = self.shared.operations.begin("flush", None, None, "datasets");
-        let flushed = self.flushed_state(operation.progress());
-        operation.conclude(&flushed, |_| None);
-        let next = flushed?;
+        let next = self.flushed_state_unwatched()?;
         let is_new = |identity: &u32| !before.graph.contains(*identity);
         let new = next.graph.identities().filter(is_new).collect();
         self.replace_manifest(next, &new)?;

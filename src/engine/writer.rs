@@ -16,11 +16,13 @@ use crate::catalog::Catalog;
 use crate::engine::database::{Defined, Shared};
 use crate::engine::deletion::FoundRows;
 use crate::engine::derived_state::Description;
+use crate::engine::erasure::Erasure;
 use crate::engine::intake::stored_schema;
 use crate::engine::internal::{
     CHANGES, INGESTS, Ingest, changes_batch, ingest_batch, internal_schema,
 };
 use crate::engine::operations::Progress;
+use crate::engine::receipt::Receipt;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, concat};
 use crate::engine::touched::Touched;
@@ -29,7 +31,7 @@ use crate::graph::changes::{ChangeKind, ProfileChange, changes};
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
 use crate::model::names::quote_name;
-use crate::storage::manifest::{Manifest, SegmentEntry};
+use crate::storage::manifest::{Erased, Manifest, SegmentEntry};
 use crate::storage::part::{Part, tail_batch};
 use crate::storage::pins::Pin;
 use crate::storage::record::{Commit, CommitPart, Define, Delete, FileReference, PartRows, Record};
@@ -78,6 +80,7 @@ pub(crate) enum Request {
     Commit(Pending, Reply<u64>),
     Delete(PendingDelete, Reply<u64>),
     Flush(Reply<()>),
+    Forget(Box<Erasure>, Reply<Receipt>),
     /// All that is committed, in files that stay until the pin is dropped.
     Pin(Reply<PinnedFiles>),
     Close(Reply<()>),
@@ -117,6 +120,11 @@ pub(crate) struct Writer {
     pub(crate) identity_files: Vec<FileReference>,
     /// Segments that the log brought since the last flush.
     pub(crate) logged_segments: BTreeSet<String>,
+    /// What is kept of people who were forgotten.
+    pub(crate) erased: Erased,
+    /// Numbers of identities that were forgotten since the store was opened: rows made ready before that
+    /// may still name them.
+    pub(crate) forgotten: HashSet<u32>,
     /// What the derived state is made of that is on disk and of use.
     pub(crate) saved: Option<Description>,
 }
@@ -156,7 +164,7 @@ impl Writer {
         let mut touched = Vec::new();
         let (mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), None);
         let mut rewrites = Vec::new();
-        let mut pins = Vec::new();
+        let (mut pins, mut erasures) = (Vec::new(), Vec::new());
         for request in group {
             match request {
                 Request::Define(definition, progress, reply)
@@ -180,6 +188,7 @@ impl Writer {
                 },
                 Request::Flush(reply) => flushes.push(reply),
                 Request::Pin(reply) => pins.push(reply),
+                Request::Forget(erasure, reply) => erasures.push((erasure, reply)),
                 Request::Close(reply) => close = Some(reply),
             }
         }
@@ -196,6 +205,10 @@ impl Writer {
         for (definition, progress, reply) in rewrites {
             let rewritten = self.rewrite(&definition, progress.as_ref());
             drop(reply.send(rewritten));
+        }
+        for (erasure, reply) in erasures {
+            let forgotten = self.forget(&erasure);
+            drop(reply.send(forgotten));
         }
         for reply in flushes {
             let flushed = self.flush_and_save();
@@ -344,6 +357,11 @@ impl Writer {
             let first_fragment_id = self.state.next_fragment_id;
             let stored = CommitPart { dataset: part.dataset, first_fragment_id, rows: part.rows };
             let part = open_part(&self.shared, &stored, committed_at)?;
+            if self.names_forgotten(&part, dataset)? {
+                let message = "somebody whom these rows name was forgotten meanwhile";
+                return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
+                    .hint("nothing was accepted; try again"));
+            }
             if part.dataset == dataset.id {
                 rows += part.row_count() as u64;
             }
@@ -474,7 +492,14 @@ impl Writer {
 
     fn try_flush(&mut self, progress: &Progress) -> Result<()> {
         self.store.check_writable()?;
-        let next = self.flushed_state(progress)?;
+        let mut next = self.flushed_state(progress)?;
+        if !self.erased.pending.is_empty() {
+            let before = (self.identity_files.clone(), self.erased.clone());
+            if let Err(error) = self.purge(&mut next) {
+                (self.identity_files, self.erased) = before;
+                return Err(error);
+            }
+        }
         // One that was deleted and came again is there twice.
         let unflushed: BTreeSet<u32> = self.unflushed.iter().copied().collect();
         self.replace_manifest(next, &unflushed)?;
@@ -507,6 +532,7 @@ impl Writer {
             next_fragment_id: next.next_fragment_id,
             segments,
             identities: identity_files.clone(),
+            erased: self.erased.clone(),
             ..Manifest::default()
         };
         let mut old = self.logged_segments.clone();
@@ -519,6 +545,14 @@ impl Writer {
         self.logged_segments.clear();
         self.shared.remove_files(old.difference(&new));
         Ok(())
+    }
+
+    /// As [`Writer::flushed_state`], where nobody watches.
+    pub(super) fn flushed_state_unwatched(&self) -> Result<State> {
+        let operation = self.shared.operations.begin("flush", None, None, "datasets");
+        let flushed = self.flushed_state(operation.progress());
+        operation.conclude(&flushed, |_| None);
+        flushed
     }
 
     /// The state with all tails in segments, and the deletions from segments in files.

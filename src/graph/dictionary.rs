@@ -61,6 +61,19 @@ impl Entries {
         Some((namespace, std::str::from_utf8(bytes).unwrap_or_default()))
     }
 
+    /// Overwrites a text, and leaves an empty one.
+    fn blank(&mut self, number: u32) {
+        let page = self.pages.get_mut(number as usize / PAGE);
+        let Some(entry) = page.and_then(|page| page.get_mut(number as usize % PAGE)) else {
+            return;
+        };
+        let from = entry.offset as usize;
+        if let Some(block) = self.blocks.get_mut(entry.block as usize) {
+            block[from..from + entry.length as usize].fill(0);
+        }
+        entry.length = 0;
+    }
+
     fn put(&mut self, number: u32, namespace: u32, text: &str) {
         let fits = |block: &Vec<u8>| block.len() + text.len() <= block.capacity();
         if !self.blocks.last().is_some_and(fits) {
@@ -137,6 +150,26 @@ impl Dictionary {
             return Ok(());
         }
         Err(Error::corrupted(format!("identity {number} is stored under two numbers")))
+    }
+
+    /// Forgets the text of an identity: its number stays, with an empty text, and is not given again.
+    pub fn forget(&self, number: u32) {
+        let Some((namespace, text)) =
+            self.reader().get(number).map(|(namespace, text)| (namespace, text.to_owned()))
+        else {
+            return;
+        };
+        let hash = self.hash(namespace, &text);
+        let mut shard = self.shard(hash).write();
+        if let Ok(entry) = shard.find_entry(hash, |(_, known)| *known == number) {
+            entry.remove();
+        }
+        self.entries.write().blank(number);
+    }
+
+    /// Gives numbers from this one on only.
+    pub fn reserve(&self, bound: u32) {
+        self.next.fetch_max(bound, Ordering::Relaxed);
     }
 
     fn insert(&self, namespace: u32, text: &str, number: Option<u32>) -> Result<u32> {
@@ -230,6 +263,22 @@ mod tests {
         assert_eq!(dictionary.restore(8, 0, "a").unwrap_err().code().0, "XX001");
         assert_eq!(dictionary.intern(0, "b"), Ok(9));
         assert_eq!(dictionary.reader().get(3), None);
+    }
+
+    #[test]
+    fn a_forgotten_text_comes_back_under_another_number() {
+        let dictionary = Dictionary::default();
+        for text in ["a", "b", "c"] {
+            dictionary.intern(0, text).unwrap();
+        }
+        dictionary.forget(1);
+        dictionary.forget(9);
+        assert_eq!(dictionary.get(0, "b"), None);
+        assert_eq!(dictionary.reader().get(1), Some((0, "")));
+        assert_eq!(dictionary.reader().get(2), Some((0, "c")));
+        assert_eq!(dictionary.intern(0, "b"), Ok(3));
+        dictionary.reserve(7);
+        assert_eq!((dictionary.intern(0, "d"), dictionary.intern(0, "b")), (Ok(7), Ok(3)));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use selfsame::engine::{Database, Options, backup};
 use selfsame::env::disk::Disk;
 use selfsame::env::memory_disk::MemoryDisk;
 use selfsame::error::SqlState;
-use selfsame::storage::check::{Severity, Unwatched};
 use selfsame::storage::backup as files;
+use selfsame::storage::check::{Severity, Unwatched};
 
 use crate::driver::{Choices, Client};
 use crate::model::Value;
@@ -44,6 +44,10 @@ fn filled() -> MemoryDisk {
     client.database.flush().expect("a sound disk");
     client.run("UNLINK crm 'c1' FROM mail 'm0@x'; INSERT INTO people VALUES ('c99', 'm1@x')");
     client.run("DELETE FROM people WHERE city = 'town 11'");
+    // Removed names are durably gone, as they are after a while.
+    for folder in ["log", "segments", "deletions", "identities"] {
+        disk.sync_folder(folder).expect("a disk in memory");
+    }
     disk.crash(0)
 }
 
@@ -70,10 +74,11 @@ fn a_sound_store_is_found_sound() {
     let closed = disk.crash(0);
     let client = Client::open(closed.clone()).expect("a sound store");
     client.database.close().expect("a sound disk");
+    drop(client);
     let report = checked(&closed, true);
     assert!(report.findings.is_empty(), "{:?}", report.findings);
     // What a crash leaves is worth a note at most.
-    for room in (0..60_000).step_by(1_777) {
+    for room in ((4 << 20)..(4 << 20) + 60_000).step_by(2_777) {
         let crashed = disk.crash(0);
         let client = Client::open(crashed.clone()).expect("a sound store");
         client.run("INSERT INTO people VALUES ('c100', 'm2@x')");
@@ -108,7 +113,8 @@ fn every_flipped_byte_is_found_where_it_is() {
                 it.severity == Severity::Damage && it.path == path
             };
             assert!(found.iter().any(|it| here(&it)), "{path}, byte {offset}: {found:?}");
-            let elsewhere = found.iter().find(|it| it.severity == Severity::Damage && it.path != path);
+            let elsewhere =
+                found.iter().find(|it| it.severity == Severity::Damage && it.path != path);
             assert!(elsewhere.is_none(), "{path}, byte {offset}: {elsewhere:?}");
         }
     }
@@ -124,7 +130,10 @@ fn files_cut_short_missing_and_added_are_found() {
             let copy = disk.crash(0);
             copy.cut(name, kept);
             let found = damage(&checked(&copy, false));
-            assert!(found.iter().any(|it| it.starts_with(&path)), "{path} cut to {kept}: {found:?}");
+            assert!(
+                found.iter().any(|it| it.starts_with(&path)),
+                "{path} cut to {kept}: {found:?}"
+            );
         }
         let copy = disk.crash(0);
         copy.remove(name).expect("a disk in memory");
@@ -222,7 +231,8 @@ fn a_restored_store_is_the_one_that_was_backed_up() {
     assert_eq!(third.report.removed_count, 2);
     assert_eq!(files::list(&shared(&target)).expect("backups").len(), 1);
     assert_eq!(tables(&restored(&target, None)), after);
-    let missing = files::restore(&shared(&target), &shared(&MemoryDisk::new()), Some(1), &mut Unwatched);
+    let missing =
+        files::restore(&shared(&target), &shared(&MemoryDisk::new()), Some(1), &mut Unwatched);
     assert_eq!(missing.expect_err("it was removed").code(), SqlState::UNDEFINED_FILE);
 }
 
@@ -281,8 +291,8 @@ fn a_damaged_backup_is_not_restored_into_a_store() {
             let restored = files::restore(&shared(&copy), &shared(&store), None, &mut Unwatched);
             let error = restored.expect_err("a damaged backup");
             assert_eq!(error.code(), SqlState::DATA_CORRUPTED, "{path}, byte {offset}");
-            let opened = Database::open(Options { disk: shared(&store), ..Options::memory() });
             let empty = store.walk().expect("a disk in memory").is_empty();
+            let opened = Database::open(Options { disk: shared(&store), ..Options::memory() });
             assert!(empty || opened.is_err(), "half a restored store opens");
         }
     }
@@ -307,7 +317,8 @@ fn a_backup_under_writers_is_the_store_as_of_one_commit() {
                          ('v{writer}-{at}', 'a{writer}-{at}@x')"
                     ));
                     if at % 9 == writer {
-                        session.run(&format!("DELETE FROM people WHERE crm = 'w{writer}-{}'", at / 2));
+                        session
+                            .run(&format!("DELETE FROM people WHERE crm = 'w{writer}-{}'", at / 2));
                         session.database.flush().expect("a sound disk");
                     }
                 }
@@ -331,7 +342,8 @@ fn a_backup_under_writers_is_the_store_as_of_one_commit() {
         assert!(first.iter().all(|key| second.contains(key)), "a row without its other one");
         for writer in 0..writers {
             let prefix = format!("{writer}-");
-            let keys = second.iter().filter(|it| matches!(it, Value::Text(it) if it.starts_with(&prefix)));
+            let keys =
+                second.iter().filter(|it| matches!(it, Value::Text(it) if it.starts_with(&prefix)));
             let mut numbers: Vec<usize> = keys
                 .map(|it| match it {
                     Value::Text(it) => it[prefix.len()..].parse().expect("a number"),
@@ -369,20 +381,18 @@ fn the_command_line_checks_backs_up_and_restores() {
     run(&["check", "--data", "none"], false, "there is no folder");
     let definitions = format!("{DEFINITIONS} INSERT INTO people VALUES ('1', 'a@x', 'Rome')");
     run(&["sql", "--data", "store", &definitions], true, "INSERT");
-    run(&["check", "--data", "store", "--deep"], true, "1 rows, 2 identities, 1 profiles; everything");
+    run(
+        &["check", "--data", "store", "--deep"],
+        true,
+        "1 rows, 2 identities, 1 profiles; everything",
+    );
     run(&["backup", "--data", "store", "backups"], true, "backup 1:");
     run(&["backup", "--data", "store", "backups"], true, "0 files copied");
     run(&["backup", "--list", "backups"], true, "backup 2:");
     run(&["restore", "--data", "store", "backups"], false, "is not empty");
     run(&["restore", "--data", "again", "backups"], true, "restored backup 2");
     run(&["sql", "--data", "again", "SELECT city FROM profiles"], true, "Rome");
-    let sql = "BACKUP TO 'online/x' WITH (keep = 1)";
-    run(&["sql", "--data", "again", sql], false, "may not write");
-    run(
-        &["sql", "--data", "again", "--backup-directories", "online", sql],
-        false,
-        "may not write to",
-    );
+    run(&["sql", "--data", "again", "BACKUP TO 'x'"], false, "may not write");
     let sql = "BACKUP TO 'x' WITH (keep = 1)";
     run(&["sql", "--data", "again", "--backup-directories", "online", sql], true, "bytes_copied");
     run(&["restore", "--data", "third", "online/x"], true, "restored backup 1");

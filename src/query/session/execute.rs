@@ -15,8 +15,8 @@ use crate::query::session::plan::PlannedQuery;
 use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
 use crate::query::session::{
-    Inner, Kept, Notice, Outcome, backup, copy, cursor, decide, delete, derive, explain, explain_profile,
-    insert, policy_query, show,
+    Inner, Kept, Notice, Outcome, backup, copy, cursor, decide, delete, derive, explain,
+    explain_profile, forget, insert, policy_query, show,
 };
 use crate::query::statements::Parsed;
 
@@ -50,6 +50,7 @@ pub(super) async fn execute(
             insert::run(session, gate, planned, values, &prepared.sql).await
         }
         Command::Ours(Parsed::Decide(stated)) => decide::run(session, gate, stated, &values).await,
+        Command::Ours(Parsed::Forget(stated)) => forget::run(session, gate, stated, &values).await,
         Command::Delete(_) => {
             let planned = prepared.current(session).await?;
             let Body::Delete(planned) = &planned.body else { return Err(no_plan()) };
@@ -199,7 +200,7 @@ async fn ours(
             }
             done(parsed.tag())
         }
-        Parsed::Decide(_) => Err(no_plan()),
+        Parsed::Decide(_) | Parsed::Forget(_) => Err(no_plan()),
         Parsed::ShowCreate { kind, name } => show::definition(session, *kind, name),
         Parsed::CopyFrom(statement) => {
             session.check_may_write("COPY")?;

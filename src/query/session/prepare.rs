@@ -18,7 +18,7 @@ use crate::query::session::delete::{self, PlannedDelete};
 use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::names::Target;
 use crate::query::session::plan::{PlannedQuery, Planner};
-use crate::query::session::{backup, decide, explain, explain_profile};
+use crate::query::session::{backup, decide, explain, explain_profile, forget};
 use crate::query::statements::Parsed;
 
 /// Statements that a session remembers by their text; each holds a plan of some 10 KiB.
@@ -212,6 +212,10 @@ async fn planned(
         }
         Command::Ours(Parsed::Decide(decision)) => {
             planned.parameters = decide::parameters(decision, declared);
+        }
+        Command::Ours(Parsed::Forget(stated)) => {
+            planned.parameters = forget::parameters(stated, declared);
+            planned.schema = Some(forget::schema(stated)?);
         }
         Command::Delete(statement) => {
             let delete = delete::plan(session, statement, sql, declared).await?;

@@ -27,6 +27,7 @@ mod drop_merge_policy;
 mod drop_namespace;
 mod drop_unlink;
 mod explain_profile;
+mod forget;
 mod link;
 mod show_create;
 mod unlink;
@@ -41,6 +42,7 @@ pub(crate) use crate::query::statements::create_dataset::expression_positions;
 pub(crate) use crate::query::statements::create_merge_policy::{policy_of_clauses, query_position};
 pub use crate::query::statements::cursor::Cursor;
 pub use crate::query::statements::explain_profile::ExplainProfile;
+pub use crate::query::statements::forget::Forget;
 pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};
 pub use crate::query::statements::show_create::ObjectKind;
 pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};
@@ -65,6 +67,8 @@ pub enum Parsed {
     ExplainProfile(ExplainProfile),
     /// `BACKUP TO`.
     BackupTo(BackupTo),
+    /// `FORGET` and `EXPLAIN FORGET`.
+    Forget(Forget),
 }
 
 impl Parsed {
@@ -77,6 +81,8 @@ impl Parsed {
             Self::CopyFrom(_) => "COPY",
             Self::ExplainProfile(_) => "EXPLAIN",
             Self::BackupTo(_) => "BACKUP",
+            Self::Forget(forget) if forget.explain => "EXPLAIN",
+            Self::Forget(_) => "FORGET",
         }
     }
 }
@@ -140,6 +146,8 @@ pub const ALL: &[&dyn StatementParser] = &[
     &alter_system::AlterSystem,
     &explain_profile::ExplainProfileParser,
     &backup_to::BackupToParser,
+    &forget::ForgetParser,
+    &forget::ExplainForgetParser,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.
