@@ -89,9 +89,14 @@ fn a_sound_store_is_found_sound() {
     }
 }
 
+/// The name that the store itself gives a file.
+fn stored(path: &str) -> &str {
+    if path == "manifest" { "./manifest" } else { path }
+}
+
 /// Bytes that say something: of a log those of records, of other files all.
 fn meaning(disk: &MemoryDisk, path: &str) -> usize {
-    let contents = disk.read(path).expect("a file").read_all().expect("a file");
+    let contents = disk.read(stored(path)).expect("a file").read_all().expect("a file");
     let last = contents.iter().rposition(|byte| *byte != 0).expect("a file with something in it");
     if path.starts_with("log/") { last + 1 } else { contents.len() }
 }
@@ -107,7 +112,7 @@ fn every_flipped_byte_is_found_where_it_is() {
         offsets.extend(length.saturating_sub(12)..length);
         for offset in offsets {
             let copy = disk.crash(0);
-            copy.damage(if path == "manifest" { "./manifest" } else { &path }, offset);
+            copy.damage(stored(&path), offset);
             let found = checked(&copy, false).findings;
             let here = |it: &&selfsame::storage::check::Finding| {
                 it.severity == Severity::Damage && it.path == path
@@ -124,7 +129,7 @@ fn every_flipped_byte_is_found_where_it_is() {
 fn files_cut_short_missing_and_added_are_found() {
     let disk = filled();
     for path in disk.walk().expect("a disk in memory") {
-        let name = if path == "manifest" { "./manifest" } else { path.as_str() };
+        let name = stored(&path);
         let length = disk.read(name).expect("a file").byte_count() as usize;
         for kept in [0, 1, length / 2, length - 1] {
             let copy = disk.crash(0);
