@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::config::{Command, Config};
 use crate::demo::Company;
-use crate::engine::{Database, Options};
+use crate::engine::{Database, Options, Upkeep};
 use crate::error::{Error, Result};
 use crate::query::session::{Server, Settings};
 use crate::server::sample::TemporaryFolder;
@@ -129,6 +129,7 @@ struct Running {
     signals: [Signal; 2],
     database: Arc<Database>,
     server: Arc<Server>,
+    upkeep: Upkeep,
 }
 
 impl Running {
@@ -145,7 +146,8 @@ impl Running {
         let signals = [interrupt.map_err(refused)?, terminate.map_err(refused)?];
         let database = open(config)?;
         let server = sessions(&database, config);
-        Ok(Self { runtime, listener, signals, database, server })
+        let upkeep = database.start_upkeep()?;
+        Ok(Self { runtime, listener, signals, database, server, upkeep })
     }
 
     /// Makes and loads the sample, unless the store has datasets already.
@@ -170,8 +172,8 @@ impl Running {
 
     /// Serves until a signal comes, then takes everything down.
     fn finish(self, config: &Config) -> Result<()> {
-        let Self { runtime, listener, signals: [mut interrupt, mut terminate], database, server } =
-            self;
+        let Self { runtime, listener, signals, database, server, upkeep } = self;
+        let [mut interrupt, mut terminate] = signals;
         let (stop, stopped) = watch::channel(false);
         let mut serving =
             runtime.spawn(crate::wire::serve(listener, server, config.connections_max, stopped));
@@ -186,6 +188,7 @@ impl Running {
             serving.await
         });
         let served = served.unwrap_or_else(|error| Err(Error::internal(error.to_string())));
+        drop(upkeep);
         served.and(database.close())
     }
 }

@@ -160,10 +160,15 @@ impl Database {
         let (rows, rejects) = (rows.finish()?, rejects.finish()?);
         let parts = rows.parts().chain(rejects.parts()).collect();
         let catalog_version = snapshot.catalog().version;
-        self.commit(Pending { dataset, catalog_version, parts, ingest: Some(ingest), new_ids })?;
-        rows.keep();
-        rejects.keep();
-        Ok(report)
+        let committed =
+            self.commit(Pending { dataset, catalog_version, parts, ingest: Some(ingest), new_ids });
+        // Where the disk failed, the log may name the files all the same: the next start removes what it
+        // does not name.
+        if !matches!(&committed, Err(error) if error.code() == SqlState::SERIALIZATION_FAILURE) {
+            rows.keep();
+            rejects.keep();
+        }
+        committed.map(|_| report)
     }
 }
 

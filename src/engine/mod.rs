@@ -18,6 +18,7 @@
 
 pub mod backup;
 pub mod check;
+mod compaction;
 pub mod database;
 pub mod decide;
 mod deletion;
@@ -37,12 +38,14 @@ pub mod policy_query;
 pub mod profiles;
 pub mod receipt;
 mod recovery;
+pub mod retention;
 mod rewrite;
 pub mod rows;
 pub mod simulation;
 pub mod snapshot;
 pub mod state;
 mod touched;
+mod upkeep;
 mod writer;
 
 pub use crate::engine::database::{Database, Defined, Options};
@@ -50,3 +53,4 @@ pub use crate::engine::derive::{Derive, Program};
 pub use crate::engine::load::{Load, LoadReport, Source};
 pub use crate::engine::past::Past;
 pub use crate::engine::snapshot::Snapshot;
+pub use crate::engine::upkeep::Upkeep;

@@ -13,6 +13,7 @@ use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
+use crate::engine::compaction::Compacted;
 use crate::engine::database::{Defined, Shared};
 use crate::engine::deletion::FoundRows;
 use crate::engine::derived_state::Description;
@@ -81,6 +82,7 @@ pub(crate) enum Request {
     Delete(PendingDelete, Reply<u64>),
     Flush(Reply<()>),
     Forget(Box<Erasure>, Reply<Receipt>),
+    Compacted(Box<Compacted>, Reply<bool>),
     /// All that is committed, in files that stay until the pin is dropped.
     Pin(Reply<PinnedFiles>),
     Close(Reply<()>),
@@ -164,7 +166,7 @@ impl Writer {
         let mut touched = Vec::new();
         let (mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), None);
         let mut rewrites = Vec::new();
-        let (mut pins, mut erasures) = (Vec::new(), Vec::new());
+        let (mut pins, mut erasures, mut compactions) = (Vec::new(), Vec::new(), Vec::new());
         for request in group {
             match request {
                 Request::Define(definition, progress, reply)
@@ -188,6 +190,7 @@ impl Writer {
                 },
                 Request::Flush(reply) => flushes.push(reply),
                 Request::Pin(reply) => pins.push(reply),
+                Request::Compacted(compacted, reply) => compactions.push((compacted, reply)),
                 Request::Forget(erasure, reply) => erasures.push((erasure, reply)),
                 Request::Close(reply) => close = Some(reply),
             }
@@ -205,6 +208,10 @@ impl Writer {
         for (definition, progress, reply) in rewrites {
             let rewritten = self.rewrite(&definition, progress.as_ref());
             drop(reply.send(rewritten));
+        }
+        for (compacted, reply) in compactions {
+            let taken = self.take_compacted(&compacted);
+            drop(reply.send(taken));
         }
         for (erasure, reply) in erasures {
             let forgotten = self.forget(&erasure);

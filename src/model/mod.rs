@@ -10,4 +10,5 @@ pub mod definition;
 pub mod names;
 pub mod namespace;
 pub mod policy;
+pub mod retention;
 pub mod server_setting;

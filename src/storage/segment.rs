@@ -251,6 +251,14 @@ impl Segment {
         Some((*known.min_opt()?, *known.max_opt()?))
     }
 
+    /// Whether a column of a row group may have nulls, as far as the file tells.
+    pub fn may_have_nulls(&self, group: usize, name: &str) -> bool {
+        let columns = self.metadata.metadata().row_group(group).columns();
+        let column = columns.iter().find(|column| column.column_path().string() == name);
+        let known = column.and_then(|column| column.statistics()?.null_count_opt());
+        known != Some(0)
+    }
+
     /// A column of a row group; `None` if the file has no such column.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, Transaction, TransactionStatus};
 use crate::query::session::{
     Inner, Kept, Notice, Outcome, backup, copy, cursor, decide, delete, derive, explain,
-    explain_profile, forget, insert, policy_query, show,
+    explain_profile, explain_retention, forget, insert, policy_query, show,
 };
 use crate::query::statements::Parsed;
 
@@ -208,6 +208,7 @@ async fn ours(
         }
         Parsed::ExplainProfile(statement) => explain_profile::run(session, statement).await,
         Parsed::BackupTo(statement) => backup::run(session, statement).await,
+        Parsed::ExplainRetention => explain_retention::run(session).await,
     }
 }
 

@@ -3,19 +3,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
-use datafusion::physical_plan::memory::MemoryStream;
 
 use crate::engine::erasure::Erasure;
 use crate::engine::receipt::{erasure_batch, erasures_schema};
 use crate::error::{Error, Result, SqlState};
-use crate::query::error::{from_arrow, from_datafusion};
+use crate::query::error::from_arrow;
 use crate::query::session::decide::said;
 use crate::query::session::execute::blocking;
 use crate::query::session::transaction::{CommitGate, TransactionStatus};
-use crate::query::session::{Inner, Outcome};
+use crate::query::session::{Inner, Outcome, show};
 use crate::query::statements::{Forget, StatedText};
 
 /// The columns of the answer of a dry run: the counts.
@@ -68,7 +66,7 @@ pub(super) async fn run(
     if stated.explain {
         let told = blocking(move || database.preview_forget(&erasure)).await?;
         let batch = erasure_batch(&told)?.project(&TOLD.collect::<Vec<_>>());
-        return rows(batch.map_err(|error| from_arrow(&error))?, "EXPLAIN");
+        return show::rows_of(batch.map_err(|error| from_arrow(&error))?, "EXPLAIN");
     }
     if session.transaction.lock().status != TransactionStatus::Idle {
         let message = "FORGET cannot run inside a transaction block";
@@ -78,12 +76,5 @@ pub(super) async fn run(
     session.check_may_write("FORGET")?;
     gate.commit()?;
     let receipt = blocking(move || database.forget(erasure)).await?;
-    rows(erasure_batch(&receipt)?, "FORGET")
-}
-
-fn rows(batch: RecordBatch, tag: &'static str) -> Result<Outcome> {
-    let schema = batch.schema();
-    let stream = MemoryStream::try_new(vec![batch], Arc::clone(&schema), None)
-        .map_err(|error| from_datafusion(&error, ""))?;
-    Ok(Outcome::Rows { schema, stream: Box::pin(stream), tag })
+    show::rows_of(erasure_batch(&receipt)?, "FORGET")
 }

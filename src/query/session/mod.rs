@@ -22,6 +22,7 @@ mod describe;
 mod execute;
 mod explain;
 mod explain_profile;
+mod explain_retention;
 mod forget;
 mod insert;
 pub mod moment;

@@ -18,7 +18,7 @@ use crate::query::session::delete::{self, PlannedDelete};
 use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::names::Target;
 use crate::query::session::plan::{PlannedQuery, Planner};
-use crate::query::session::{backup, decide, explain, explain_profile, forget};
+use crate::query::session::{backup, decide, explain, explain_profile, explain_retention, forget};
 use crate::query::statements::Parsed;
 
 /// Statements that a session remembers by their text; each holds a plan of some 10 KiB.
@@ -249,6 +249,7 @@ fn schema_of(session: &Inner, command: &Command) -> Result<Option<SchemaRef>> {
         Command::Ours(Parsed::ShowCreate { .. }) => text_columns(&["definition"]),
         Command::Ours(Parsed::ExplainProfile(_)) => explain_profile::schema(),
         Command::Ours(Parsed::BackupTo(_)) => backup::schema(),
+        Command::Ours(Parsed::ExplainRetention) => explain_retention::schema(),
         Command::Show(Some(name)) => {
             session.variables.lock().get(name)?;
             text_columns(&[&shown_name(name)])

@@ -27,6 +27,7 @@ mod drop_merge_policy;
 mod drop_namespace;
 mod drop_unlink;
 mod explain_profile;
+mod explain_retention;
 mod forget;
 mod link;
 mod show_create;
@@ -69,6 +70,8 @@ pub enum Parsed {
     BackupTo(BackupTo),
     /// `FORGET` and `EXPLAIN FORGET`.
     Forget(Forget),
+    /// `EXPLAIN RETENTION`.
+    ExplainRetention,
 }
 
 impl Parsed {
@@ -83,6 +86,7 @@ impl Parsed {
             Self::BackupTo(_) => "BACKUP",
             Self::Forget(forget) if forget.explain => "EXPLAIN",
             Self::Forget(_) => "FORGET",
+            Self::ExplainRetention => "EXPLAIN",
         }
     }
 }
@@ -148,6 +152,7 @@ pub const ALL: &[&dyn StatementParser] = &[
     &backup_to::BackupToParser,
     &forget::ForgetParser,
     &forget::ExplainForgetParser,
+    &explain_retention::ExplainRetention,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.

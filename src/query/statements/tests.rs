@@ -337,7 +337,7 @@ fn other_errors_of_datasets_say_what_and_where() {
     let with = |options: &str, expected: &str| {
         check(&format!("CREATE DATASET a (b TEXT) WITH ({options})"), expected);
     };
-    with("retention = '2 years'", "0A000 option \"retention\" is not supported yet @33");
+    with("retention = '2 yaers'", "22023 invalid value for option \"retention\": \"2 yaers\" @45");
     with("fillfactor = 70", "22023 unrecognized parameter \"fillfactor\" @33");
     with("upsert = 'merge'", "22023 invalid value for option \"upsert\": \"merge\" @42");
     with("upsert", "22023 invalid value for option \"upsert\": \"true\" @33");
