@@ -18,6 +18,7 @@ mod derived;
 mod driver;
 mod erasure;
 mod faults;
+mod format;
 mod freshness;
 mod functions;
 mod graph;
