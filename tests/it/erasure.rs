@@ -251,7 +251,8 @@ fn an_erasure_that_a_crash_interrupts_is_done_or_not_begun() {
     let (mut done, mut not) = (0, 0);
     // Each flush makes a log of 4 MiB; what comes after one is a matter of few bytes.
     let rooms = [0, 4 << 20, 8 << 20].into_iter();
-    for room in rooms.flat_map(|room| (room..room + 30_000).step_by(2_999)) {
+    let rooms = rooms.flat_map(|room| (room..room + 60_000).step_by(9_999));
+    for room in rooms.chain([12 << 20]) {
         let disk = base.crash(0);
         let client = Client::open(disk.clone()).expect("a sound store");
         disk.set_room(Some(room));
