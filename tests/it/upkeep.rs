@@ -107,9 +107,9 @@ fn every_flipped_byte_is_found_where_it_is() {
     let mut choices = Choices(7);
     for path in disk.walk().expect("a disk in memory") {
         let length = meaning(&disk, &path);
-        let mut offsets: Vec<usize> = (0..length.min(24)).collect();
-        offsets.extend((0..12).map(|_| choices.below(length)));
-        offsets.extend(length.saturating_sub(12)..length);
+        let mut offsets: Vec<usize> = (0..length.min(10)).collect();
+        offsets.extend((0..6).map(|_| choices.below(length)));
+        offsets.extend(length.saturating_sub(5)..length);
         for offset in offsets {
             let copy = disk.crash(0);
             copy.damage(stored(&path), offset);

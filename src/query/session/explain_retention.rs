@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::engine::retention::Expiring;
@@ -17,8 +17,8 @@ use crate::storage::part::time_type;
 pub(super) fn schema() -> SchemaRef {
     let column = |name: &str, ty| Field::new(name, ty, false);
     Arc::new(Schema::new(vec![
-        column("dataset", DataType::Utf8),
-        column("retention", DataType::Utf8),
+        column("dataset", DataType::Utf8View),
+        column("retention", DataType::Utf8View),
         column("older_than", time_type()),
         column("expired_count", DataType::Int64),
         column("row_count", DataType::Int64),
@@ -33,7 +33,7 @@ pub(super) async fn run(session: &Arc<Inner>) -> Result<Outcome> {
     let database = Arc::clone(&session.server.database);
     let all = blocking(move || database.retention_preview()).await?;
     let text = |of: fn(&Expiring) -> String| -> ArrayRef {
-        Arc::new(all.iter().map(|it| Some(of(it))).collect::<StringArray>())
+        Arc::new(all.iter().map(|it| Some(of(it))).collect::<StringViewArray>())
     };
     let number = |of: fn(&Expiring) -> u64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(all.iter().map(|it| of(it) as i64)))

@@ -1,6 +1,6 @@
-//! `FORGET` and `EXPLAIN FORGET`: a person is erased, or what erasing would take away is told.
+//! `FORGET`: a person is erased.
 //!
-//! Only the reading of the statements; `session` runs them. The value may be a parameter.
+//! Only the reading of the statement, and of `EXPLAIN FORGET`; `session` runs them. The value may be a parameter.
 
 use sqlparser::tokenizer::Token;
 
@@ -42,25 +42,11 @@ impl StatementParser for ForgetParser {
     }
 }
 
-/// `EXPLAIN FORGET`.
-pub(crate) struct ExplainForgetParser;
-
-impl StatementParser for ExplainForgetParser {
-    fn name(&self) -> &'static str {
-        "EXPLAIN FORGET"
-    }
-
-    fn grammar(&self) -> &'static str {
-        "EXPLAIN FORGET namespace 'value' [NOW] [WITH (block = { true | false })]"
-    }
-
-    fn parse(&self, cursor: &mut Cursor<'_>) -> Result<Option<Parsed>> {
-        cursor.expect_keywords(&["EXPLAIN", "FORGET"])?;
-        forget(cursor, true)
-    }
-}
-
-fn forget(cursor: &mut Cursor<'_>, explain: bool) -> Result<Option<Parsed>> {
+/// What comes after the first keywords.
+///
+/// # Errors
+/// `42601` with a position, `22023` for an option that is no Boolean.
+pub(crate) fn forget(cursor: &mut Cursor<'_>, explain: bool) -> Result<Option<Parsed>> {
     let (namespace, value) = (cursor.identifier()?, text(cursor)?);
     let now = cursor.optional_keywords(&["NOW"]);
     let mut block = None;

@@ -26,6 +26,7 @@ mod drop_link;
 mod drop_merge_policy;
 mod drop_namespace;
 mod drop_unlink;
+mod explain_forget;
 mod explain_profile;
 mod explain_retention;
 mod forget;
@@ -151,7 +152,7 @@ pub const ALL: &[&dyn StatementParser] = &[
     &explain_profile::ExplainProfileParser,
     &backup_to::BackupToParser,
     &forget::ForgetParser,
-    &forget::ExplainForgetParser,
+    &explain_forget::ExplainForgetParser,
     &explain_retention::ExplainRetention,
 ];
 
