@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::config::{Command, Config};
 use crate::demo::Company;
 use crate::engine::replication::Role;
-use crate::engine::{Database, Options};
+use crate::engine::{Database, Options, Upkeep};
 use crate::env::host::host_name;
 use crate::env::objects::disk::{ObjectOptions, cache_directory};
 use crate::env::objects::location::Location;
@@ -171,6 +171,8 @@ struct Running {
     switches: [watch::Sender<bool>; 2],
     database: Arc<Database>,
     server: Arc<Server>,
+    /// A store that another process writes has none.
+    upkeep: Option<Upkeep>,
 }
 
 impl Running {
@@ -193,7 +195,9 @@ impl Running {
         http.web.tell_start(move || format!("the store is being opened: {}", told.standing()));
         let database = open(config, &progress)?;
         let server = sessions(&database, config);
-        Ok(Self { runtime, listener, http, signals, switches, database, server })
+        let is_follower = database.replication().role == Role::Follower;
+        let upkeep = (!is_follower).then(|| database.start_upkeep()).transpose()?;
+        Ok(Self { runtime, listener, http, signals, switches, database, server, upkeep })
     }
 
     /// Makes and loads the sample, unless the store has datasets already.
@@ -223,7 +227,7 @@ impl Running {
     /// Serves until a signal comes; then running statements may end, until the time is up or a second
     /// signal comes; then everything is taken down.
     fn finish(self, config: &Config) -> Result<()> {
-        let Self { runtime, listener, http, signals, switches, database, server } = self;
+        let Self { runtime, listener, http, signals, switches, database, server, upkeep } = self;
         let [mut interrupt, mut terminate] = signals;
         let [stop, cut] = switches;
         let [stopped, cutting] = [stop.subscribe(), cut.subscribe()];
@@ -256,6 +260,7 @@ impl Running {
             served
         });
         let served = served.unwrap_or_else(|error| Err(Error::internal(error.to_string())));
+        drop(upkeep);
         served.and(database.close())
     }
 }

@@ -11,4 +11,5 @@ pub mod names;
 pub mod namespace;
 pub mod policy;
 pub mod relation;
+pub mod retention;
 pub mod server_setting;

@@ -19,7 +19,7 @@ use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, TransactionStatus};
 use crate::query::session::{
     Inner, Kept, Notice, Outcome, backup, block, copy, cursor, ddl, decide, delete, derive,
-    explain, explain_profile, insert, policy_query, scratch, show,
+    explain, explain_profile, explain_retention, forget, insert, policy_query, scratch, show,
 };
 use crate::query::statements::Parsed;
 
@@ -66,6 +66,7 @@ pub(super) async fn execute(
         }
         Command::Ddl(statement) => ddl::run(session, gate, statement, values, &prepared.sql).await,
         Command::Ours(Parsed::Decide(stated)) => decide::run(session, gate, stated, &values).await,
+        Command::Ours(Parsed::Forget(stated)) => forget::run(session, gate, stated, &values).await,
         Command::Ours(parsed) => ours(session, gate, parsed, &prepared.sql).await,
         Command::Prepare(statement) => prepare_statement(session, statement).await,
         Command::Execute { name, arguments } => {
@@ -229,7 +230,7 @@ async fn ours(
             }
             done(parsed.tag())
         }
-        Parsed::Decide(_) => Err(no_plan()),
+        Parsed::Decide(_) | Parsed::Forget(_) => Err(no_plan()),
         Parsed::ShowCreate { kind, name } => show::definition(session, *kind, name),
         Parsed::CopyFrom(statement) => {
             session.check_may_write("COPY")?;
@@ -237,6 +238,7 @@ async fn ours(
         }
         Parsed::ExplainProfile(statement) => explain_profile::run(session, statement).await,
         Parsed::BackupTo(statement) => backup::run(session, statement).await,
+        Parsed::ExplainRetention => explain_retention::run(session).await,
     }
 }
 

@@ -26,6 +26,8 @@ mod describe;
 mod execute;
 mod explain;
 mod explain_profile;
+mod explain_retention;
+mod forget;
 mod insert;
 mod meaning;
 pub mod moment;

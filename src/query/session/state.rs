@@ -20,7 +20,8 @@ use crate::query::error::from_datafusion;
 use crate::query::functions;
 use crate::query::postgres::rounding::RoundCasts;
 use crate::query::postgres::{
-    Source, aggregate_functions, information_schema, json_aggregates, pg_catalog, scalar_functions, table_functions,
+    Source, aggregate_functions, information_schema, json_aggregates, pg_catalog, scalar_functions,
+    table_functions,
 };
 use crate::query::session::describe::Describer;
 use crate::query::session::relations::UserSchema;

@@ -27,7 +27,10 @@ mod drop_link;
 mod drop_merge_policy;
 mod drop_namespace;
 mod drop_unlink;
+mod explain_forget;
 mod explain_profile;
+mod explain_retention;
+mod forget;
 mod link;
 mod show_create;
 mod unlink;
@@ -43,6 +46,7 @@ pub(crate) use crate::query::statements::create_dataset::expression_positions;
 pub(crate) use crate::query::statements::create_merge_policy::{policy_of_clauses, query_position};
 pub use crate::query::statements::cursor::Cursor;
 pub use crate::query::statements::explain_profile::ExplainProfile;
+pub use crate::query::statements::forget::Forget;
 pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};
 pub use crate::query::statements::show_create::ObjectKind;
 pub use crate::query::statements::split::{Piece, STATEMENT_BYTES_MAX, STATEMENTS_MAX, split};
@@ -67,6 +71,10 @@ pub enum Parsed {
     ExplainProfile(ExplainProfile),
     /// `BACKUP TO`.
     BackupTo(BackupTo),
+    /// `FORGET` and `EXPLAIN FORGET`.
+    Forget(Forget),
+    /// `EXPLAIN RETENTION`.
+    ExplainRetention,
 }
 
 impl Parsed {
@@ -79,6 +87,9 @@ impl Parsed {
             Self::CopyFrom(_) => "COPY",
             Self::ExplainProfile(_) => "EXPLAIN",
             Self::BackupTo(_) => "BACKUP",
+            Self::Forget(forget) if forget.explain => "EXPLAIN",
+            Self::Forget(_) => "FORGET",
+            Self::ExplainRetention => "EXPLAIN",
         }
     }
 }
@@ -143,6 +154,9 @@ pub const ALL: &[&dyn StatementParser] = &[
     &alter_system::AlterSystem,
     &explain_profile::ExplainProfileParser,
     &backup_to::BackupToParser,
+    &forget::ForgetParser,
+    &explain_forget::ExplainForgetParser,
+    &explain_retention::ExplainRetention,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.

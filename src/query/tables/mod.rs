@@ -12,6 +12,7 @@ pub mod attributes;
 pub mod dataset;
 pub mod datasets;
 pub mod decisions;
+pub mod erasures;
 pub mod events;
 pub mod fragments;
 pub mod identities;
@@ -339,6 +340,7 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("selfsame", "attributes", Arc::new(attributes::Attributes)),
         ("selfsame", "datasets", Arc::new(datasets::Datasets)),
         ("selfsame", "decisions", Arc::new(decisions::Decisions)),
+        ("selfsame", "erasures", Arc::new(erasures::Erasures)),
         ("selfsame", "ingests", Arc::new(ingests::Ingests)),
         ("selfsame", "merge_policies", Arc::new(merge_policies::MergePolicies)),
         ("selfsame", "merge_strategies", Arc::new(merge_strategies::MergeStrategies)),
