@@ -555,8 +555,12 @@ fn column() -> impl Strategy<Value = Column> {
 
 fn dataset() -> impl Strategy<Value = Dataset> {
     let columns = prop::collection::vec(column(), 1..5);
-    (name(), any::<bool>(), columns, any::<bool>(), any::<bool>()).prop_map(
-        |(name, event, columns, accept_anonymous, replace)| Dataset {
+    let kept = prop::option::of((1..40u32).prop_map(|amount| {
+        use crate::model::retention::{Retention, RetentionUnit};
+        Retention { amount, unit: RetentionUnit::Week }
+    }));
+    (name(), any::<bool>(), columns, any::<bool>(), any::<bool>(), kept).prop_map(
+        |(name, event, columns, accept_anonymous, replace, retention)| Dataset {
             id: 0,
             name,
             kind: if event { DatasetKind::Event } else { DatasetKind::Record },
@@ -564,6 +568,7 @@ fn dataset() -> impl Strategy<Value = Dataset> {
             options: DatasetOptions {
                 accept_anonymous,
                 upsert: if replace { Upsert::Replace } else { Upsert::Patch },
+                retention,
             },
         },
     )
