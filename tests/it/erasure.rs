@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::sync::Arc;
+use std::time::Duration;
 
-use selfsame::engine::{Load, Source};
+use selfsame::engine::{self, Load, LoadReport, Source};
 use selfsame::env::disk::Disk;
 use selfsame::env::memory_disk::MemoryDisk;
 use selfsame::error::SqlState;
@@ -12,6 +14,7 @@ use selfsame::ingest::{Input, Options, format_named};
 
 use crate::driver::Client;
 use crate::model::Value;
+use crate::objects::caught_up;
 
 const DEFINITIONS: &str = "
     CREATE NAMESPACE crm UNIQUE; CREATE NAMESPACE mail KIND EMAIL NORMALIZE lower;
@@ -23,7 +26,7 @@ const DEFINITIONS: &str = "
 /// What must not be found any more; all of it is of one person.
 const TRACES: [&str; 4] = ["quixote@mancha.es", "QX-1605", "cookie-of-quixote", "Argamasilla"];
 
-fn load(client: &Client, dataset: &str, csv: &str) -> selfsame::engine::LoadReport {
+fn load(client: &Client, dataset: &str, csv: &str) -> LoadReport {
     let input = Input::Stream(Box::new(Cursor::new(csv.as_bytes().to_vec())));
     client
         .database
@@ -156,6 +159,28 @@ fn a_forgotten_person_is_gone_from_everything_and_others_are_not() {
     let again = Client::open(synced(&disk)).expect("a sound store");
     assert_eq!(tables(&again), expected());
     assert_eq!(again.records("SELECT * FROM selfsame.erasures"), receipts);
+}
+
+#[test]
+fn a_follower_forgets_whom_the_writer_forgets() {
+    let (disk, writer) = filled();
+    let follow = Some(Duration::from_millis(10));
+    let options = engine::Options { disk: Arc::new(disk), follow, ..engine::Options::memory() };
+    let follower = Client::with(options, Vec::new()).expect("a store to follow");
+    for how in [" NOW", "", " NOW", " NOW"] {
+        writer.run(&format!("FORGET crm 'QX-1605'{how}"));
+        caught_up(&follower);
+        assert_eq!(tables(&follower), tables(&writer), "after FORGET{how}");
+        assert_eq!(follower.number("SELECT count(*) FROM people WHERE crm = 'QX-1605'"), 0);
+        // Whoever comes back has other numbers, and the follower must not hold the old ones.
+        person(&writer);
+        caught_up(&follower);
+        assert_eq!(
+            tables(&follower),
+            tables(&writer),
+            "after the return that followed FORGET{how}"
+        );
+    }
 }
 
 #[test]

@@ -641,6 +641,8 @@ proptest! {
         if dataset.options.upsert == Upsert::Replace {
             options.push(DatasetChange::Upsert(Upsert::Replace));
         }
+        let kept = dataset.options.retention;
+        options.extend(kept.map(|it| DatasetChange::Retention(Some(it))));
         let text = dataset.to_string();
         let expected = Definition::CreateDataset {
             name: dataset.name,
