@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use crate::config::{Command, Config};
 use crate::demo::Company;
 use crate::engine::replication::Role;
-use crate::engine::{Database, Options};
+use crate::engine::{Database, Options, Upkeep};
 use crate::env::host::host_name;
 use crate::env::objects::disk::{ObjectOptions, cache_directory};
 use crate::env::objects::location::Location;
@@ -177,6 +177,8 @@ struct Running {
     database: Arc<Database>,
     server: Arc<Server>,
     door: Door,
+    /// A store that another process writes has none.
+    upkeep: Option<Upkeep>,
 }
 
 impl Running {
@@ -205,7 +207,9 @@ impl Running {
         }
         access::reload_when_told(&runtime, &server, certificates.clone())?;
         let door = access::door(config, &server, certificates);
-        Ok(Self { runtime, listener, http, signals, switches, database, server, door })
+        let is_follower = database.replication().role == Role::Follower;
+        let upkeep = (!is_follower).then(|| database.start_upkeep()).transpose()?;
+        Ok(Self { runtime, listener, http, signals, switches, database, server, door, upkeep })
     }
 
     /// Makes and loads the sample, unless the store has datasets already.
@@ -243,7 +247,8 @@ impl Running {
     /// Serves until a signal comes; then running statements may end, until the time is up or a second
     /// signal comes; then everything is taken down.
     fn finish(self, config: &Config) -> Result<()> {
-        let Self { runtime, listener, http, signals, switches, database, server, door } = self;
+        let Self { runtime, listener, http, signals, switches, database, server, door, upkeep } =
+            self;
         let [mut interrupt, mut terminate] = signals;
         let [stop, cut] = switches;
         let switches = [stop.subscribe(), cut.subscribe()];
@@ -270,6 +275,7 @@ impl Running {
             served
         });
         let served = served.unwrap_or_else(|error| Err(Error::internal(error.to_string())));
+        drop(upkeep);
         served.and(database.close())
     }
 }

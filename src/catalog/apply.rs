@@ -563,6 +563,7 @@ fn set_option(dataset: &mut Dataset, change: &DatasetChange) {
     match change {
         DatasetChange::AcceptAnonymous(value) => dataset.options.accept_anonymous = *value,
         DatasetChange::Upsert(value) => dataset.options.upsert = *value,
+        DatasetChange::Retention(value) => dataset.options.retention = *value,
         DatasetChange::AddColumn { .. } => {}
     }
 }

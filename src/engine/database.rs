@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use hashbrown::HashMap;
-use parking_lot::Mutex;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::{Mutex, RwLock};
 
 use crate::engine::derive::Derivations;
+use crate::engine::erasure::BlockedCell;
 use crate::engine::follower::Follower;
 use crate::engine::idempotency::IdempotencyKeys;
 use crate::engine::intake::EventIds;
@@ -139,6 +140,11 @@ pub(crate) struct Shared {
     pub(crate) operations: Operations,
     pub(crate) metrics: Metrics,
     pub(crate) replication: Mutex<Replication>,
+    /// Identities that are refused.
+    pub(crate) blocked: Arc<BlockedCell>,
+    /// Numbers of identities that were forgotten since the store was opened: rows made ready before that
+    /// may still name them.
+    pub(crate) forgotten: RwLock<HashSet<u32>>,
     event_ids: Mutex<HashMap<u32, Arc<EventIds>>>,
 }
 
@@ -160,6 +166,8 @@ impl Shared {
             replication: Mutex::default(),
             snapshot: SnapshotCell::new(Arc::new(snapshot)),
             touched: TouchedCell::new(touched),
+            blocked: Arc::default(),
+            forgotten: RwLock::default(),
             event_ids: Mutex::default(),
         }
     }
@@ -338,6 +346,10 @@ impl Database {
 
     pub(crate) fn event_ids(&self, dataset: &Dataset) -> Option<Arc<EventIds>> {
         self.shared.event_ids(dataset)
+    }
+
+    pub(crate) fn blocked(&self) -> &Arc<BlockedCell> {
+        &self.shared.blocked
     }
 
     pub(crate) fn next_ingest_id(&self) -> i64 {

@@ -43,6 +43,16 @@ pub struct FoundRows {
 }
 
 impl FoundRows {
+    /// Rows of a group of the part in a slot, by their numbers within the group, which ascend.
+    pub fn new(slot: u32, part: &Arc<Part>, group: usize, rows: Vec<u32>) -> Self {
+        Self { slot, part: Arc::clone(part), group, rows }
+    }
+
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+
     /// A column of these rows.
     ///
     /// # Errors
@@ -149,6 +159,12 @@ impl State {
         }
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    /// Makes rows of one of the store's own datasets cease to exist: nothing is derived from them.
+    pub fn delete_internal(&mut self, dataset: u32, found: &[FoundRows]) {
+        self.mark(found);
+        self.drop_empty(dataset, found);
     }
 
     fn mark(&mut self, found: &[FoundRows]) {

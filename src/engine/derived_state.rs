@@ -236,7 +236,7 @@ fn unreadable(error: &serde_json::Error) -> Error {
 }
 
 /// All rows, those of internal tables included.
-fn row_count(state: &State) -> u64 {
+pub(super) fn row_count(state: &State) -> u64 {
     state.datasets.keys().map(|dataset| state.row_count(*dataset) as u64).sum()
 }
 

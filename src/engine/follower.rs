@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use arrow::array::{Array, Int64Array};
 use bytes::Bytes;
+use hashbrown::HashSet;
 
 use crate::engine::database::{Options, Shared};
 use crate::engine::recovery::empty;
@@ -159,14 +160,19 @@ impl Follower {
             return Ok(true);
         }
         let manifest = Manifest::decode(&stored)?;
-        if manifest.log_number == self.tail.number() && manifest.segments == self.manifest.segments
+        let same_people = manifest.erased == self.manifest.erased;
+        if manifest.log_number == self.tail.number()
+            && manifest.segments == self.manifest.segments
+            && same_people
         {
             // Another writer has claimed the store, and goes on with its log.
             (self.manifest, self.stored) = (manifest, stored);
             return Ok(true);
         }
+        let exchanged = || self.exchanged(&manifest).unwrap_or_default();
+        let next = if same_people { exchanged() } else { None };
         let tail = LogTail::open(&self.disk, manifest.log_number);
-        if let (Ok(tail), Some(next)) = (tail, self.exchanged(&manifest).unwrap_or_default()) {
+        if let (Ok(tail), Some(next)) = (tail, next) {
             self.writer.state = next;
             self.writer.logged_segments.clear();
             self.writer.unflushed.clear();
@@ -187,6 +193,7 @@ impl Follower {
             writer.state = State::default();
             writer.logged_segments.clear();
             writer.unflushed.clear();
+            forget_absent(writer, manifest)?;
             writer.load_manifest(manifest, &Progress::default())?;
             // Nobody is to see less than before.
             while let Some(payload) = tail.next_record()? {
@@ -292,6 +299,24 @@ impl Follower {
         }
         Ok(same)
     }
+}
+
+/// Forgets identities that a manifest names no more: who was forgotten and comes back has another number.
+fn forget_absent(writer: &Writer, manifest: &Manifest) -> Result<()> {
+    if manifest.erased.is_empty() {
+        return Ok(());
+    }
+    let mut present: HashSet<u32> = HashSet::new();
+    for file in &manifest.identities {
+        writer.shared.files.read_identities(file, |number, _, _| {
+            present.insert(number);
+            Ok(())
+        })?;
+    }
+    let dictionary = &writer.shared.dictionary;
+    let absent = (0..dictionary.bound()).filter(|number| !present.contains(number));
+    absent.for_each(|number| dictionary.forget(number));
+    Ok(())
 }
 
 /// Adds the fragment ids of a part's rows that live.

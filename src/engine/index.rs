@@ -165,6 +165,12 @@ impl Index {
         self.places.get(place as usize).unwrap_or_default()
     }
 
+    /// The places whose rows are in a slot now.
+    pub fn places_in(&self, slot: u32) -> Vec<u32> {
+        let all = 0..self.places.len();
+        all.filter(|place| self.place(*place as u32).slot == slot).map(|it| it as u32).collect()
+    }
+
     /// Moves a place to the slot where its rows are now, from an offset of the slot on.
     pub fn move_place(&mut self, place: u32, slot: u32, offset: u32) {
         let moved = self.place(place);

@@ -3,6 +3,7 @@
 //! Normalises identities and gives them their numbers (spec 5.1), and refuses rows that name nobody.
 //! Runs on the threads of sessions and loads; the writer need not look at a text again.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
 use crate::engine::derive::{DERIVED_IDENTITY, Programs, derive};
+use crate::engine::erasure::{BlockedCell, FORGOTTEN};
 use crate::engine::step::EventChange;
 use crate::env::random::random_u64;
 use crate::error::{Error, Result};
@@ -40,6 +42,7 @@ pub struct Intake {
     identities: Vec<(usize, Namespace)>,
     programs: Programs,
     dictionary: Arc<Dictionary>,
+    blocked: Arc<BlockedCell>,
     stored: SchemaRef,
 }
 
@@ -81,7 +84,7 @@ impl Intake {
         dataset: &Arc<Dataset>,
         programs: Programs,
         catalog: &Catalog,
-        dictionary: &Arc<Dictionary>,
+        (dictionary, blocked): (&Arc<Dictionary>, &Arc<BlockedCell>),
     ) -> Result<Self> {
         let identities = dataset
             .identity_columns()
@@ -92,6 +95,7 @@ impl Intake {
             identities,
             programs,
             dictionary: Arc::clone(dictionary),
+            blocked: Arc::clone(blocked),
             stored: stored_schema(dataset),
         })
     }
@@ -118,9 +122,40 @@ impl Intake {
             refused.extend(faults.map(|(row, message)| (row, DERIVED_IDENTITY, message)));
             refused.sort_unstable_by_key(|(row, ..)| *row);
         }
+        self.refuse_forgotten(batch, &mut refused)?;
         let batch = RecordBatch::try_new(Arc::clone(&self.stored), columns)
             .map_err(|error| Error::internal(error.to_string()))?;
         keep(batch, refused)
+    }
+
+    /// Refuses rows that name somebody who is not to come back, whatever else is wrong with them.
+    fn refuse_forgotten(
+        &self,
+        batch: &RecordBatch,
+        refused: &mut Vec<(usize, &'static str, String)>,
+    ) -> Result<()> {
+        let blocked = Arc::clone(&self.blocked.read());
+        if blocked.is_empty() {
+            return Ok(());
+        }
+        let mut found = BTreeSet::new();
+        for (at, namespace) in &self.identities {
+            let texts = cast(batch.column(*at), &DataType::Utf8View)
+                .map_err(|error| Error::internal(error.to_string()))?;
+            for (row, text) in texts.as_string_view().iter().enumerate() {
+                let value = text.and_then(|text| namespace.identity(text));
+                if value.is_some_and(|value| blocked.has(namespace.id, &value)) {
+                    found.insert(row);
+                }
+            }
+        }
+        if !found.is_empty() {
+            refused.retain(|(row, ..)| !found.contains(row));
+            let message = || "the row names somebody who was forgotten and blocked".to_owned();
+            refused.extend(found.into_iter().map(|row| (row, FORGOTTEN, message())));
+            refused.sort_unstable_by_key(|(row, ..)| *row);
+        }
+        Ok(())
     }
 
     /// A unique namespace of which the row names two identities.

@@ -1,4 +1,5 @@
-//! The store's own datasets: refused rows, the record of loads, and what happened to profiles.
+//! The store's own datasets: refused rows, the record of loads, and what happened to profiles; receipts of
+//! who was forgotten are in `receipt`.
 //!
 //! They are kept like any rows (log, tail, segments), under numbers that no user's dataset gets.
 
@@ -26,6 +27,9 @@ pub const INGESTS: u32 = u32::MAX - 1;
 /// The number of what `identity_changes` shows.
 pub const CHANGES: u32 = u32::MAX - 2;
 
+/// The number of `selfsame.erasures`.
+pub const ERASURES: u32 = u32::MAX - 3;
+
 /// The most bytes of a statement that is kept to say what did something: enough to recognise it. Longer
 /// ones end in an ellipsis.
 pub const STATEMENT_BYTES_MAX: usize = 1_000;
@@ -45,6 +49,7 @@ pub fn internal_schema(dataset: u32) -> Option<SchemaRef> {
         REJECTS => Some(rejects_schema()),
         INGESTS => Some(ingests_schema()),
         CHANGES => Some(changes_schema()),
+        ERASURES => Some(crate::engine::receipt::erasures_schema()),
         _ => None,
     }
 }
@@ -63,7 +68,7 @@ pub fn changes_schema() -> SchemaRef {
     ]))
 }
 
-fn column(name: &str, ty: DataType, comment: &str) -> Field {
+pub(super) fn column(name: &str, ty: DataType, comment: &str) -> Field {
     let comment = [("comment".to_owned(), comment.to_owned())];
     Field::new(name, ty, false).with_metadata(comment.into())
 }

@@ -11,6 +11,7 @@ use arrow::datatypes::SchemaRef;
 use hashbrown::HashSet;
 
 use crate::engine::database::Database;
+use crate::engine::erasure::FORGOTTEN;
 use crate::engine::idempotency::{Claim, Held, Remembered, check_key};
 use crate::engine::intake::{EventIds, Intake, declared_schema};
 use crate::engine::internal::{
@@ -199,7 +200,8 @@ impl dyn Accept + '_ {
         // Two loads of one event dataset take turns: each must know what the other accepted.
         let _turn = events.as_ref().map(|events| events.turn.lock());
         let programs = database.derivations().programs(&dataset)?;
-        let intake = Intake::new(&dataset, programs, snapshot.catalog(), database.dictionary())?;
+        let names = (database.dictionary(), database.blocked());
+        let intake = Intake::new(&dataset, programs, snapshot.catalog(), names)?;
         let spill_rows = if whole { usize::MAX } else { SEGMENT_ROWS_MIN };
         let (files, schema) = (database.files(), Arc::clone(intake.schema()));
         let mut loader = Loader {
@@ -262,9 +264,14 @@ impl dyn Accept + '_ {
         let (rows, rejects) = (rows.finish()?, rejects.finish()?);
         let parts = rows.parts().chain(rejects.parts()).collect();
         let pending = Pending { dataset, catalog_version, parts, ingest, new_ids };
-        let accepted = self.accept_rows(pending)?;
-        rows.keep();
-        rejects.keep();
+        let accepted = self.accept_rows(pending);
+        // Where the disk failed, the log may name the files all the same: the next start removes what it
+        // does not name.
+        if !matches!(&accepted, Err(error) if error.code() == SqlState::SERIALIZATION_FAILURE) {
+            rows.keep();
+            rejects.keep();
+        }
+        let accepted = accepted?;
         // Events that the writer recognised.
         report.duplicates += report.accepted - accepted;
         report.accepted = accepted;
@@ -455,7 +462,8 @@ impl Sink for Loader<'_> {
                 line: rows.lines[row],
                 code: code.to_owned(),
                 message,
-                raw: (rows.raw)(row),
+                // What names somebody who was forgotten is not kept.
+                raw: if code == FORGOTTEN { String::new() } else { (rows.raw)(row) },
             })?;
         }
         let batch = self.skip_duplicates(taken.batch)?;
@@ -624,7 +632,8 @@ impl dyn Accept + '_ {
         database.check_writable()?;
         let dataset = Arc::new(snapshot.catalog().dataset(dataset)?.clone());
         let programs = database.derivations().programs(&dataset)?;
-        let intake = Intake::new(&dataset, programs, snapshot.catalog(), database.dictionary())?;
+        let names = (database.dictionary(), database.blocked());
+        let intake = Intake::new(&dataset, programs, snapshot.catalog(), names)?;
         let taken = intake.take(batch)?;
         if let Some((row, code, message)) = taken.refused.into_iter().next() {
             let summary = format!("row {} of INSERT into \"{}\" is refused", row + 1, dataset.name);

@@ -18,11 +18,13 @@
 
 pub mod backup;
 pub mod check;
+mod compaction;
 pub mod database;
 pub mod decide;
 mod deletion;
 pub mod derive;
 mod derived_state;
+pub mod erasure;
 pub mod evidence;
 mod follower;
 pub mod fragments;
@@ -37,8 +39,10 @@ pub mod past;
 pub mod paths;
 pub mod policy_query;
 pub mod profiles;
+pub mod receipt;
 mod recovery;
 pub mod replication;
+pub mod retention;
 mod rewrite;
 pub mod rows;
 pub mod scratch;
@@ -48,6 +52,7 @@ pub mod state;
 pub mod step;
 mod touched;
 pub mod transaction;
+mod upkeep;
 mod writer;
 
 pub use crate::engine::database::{Database, Defined, Options};
@@ -57,3 +62,4 @@ pub use crate::engine::past::Past;
 pub use crate::engine::snapshot::Snapshot;
 pub(crate) use crate::engine::transaction::Accept;
 pub use crate::engine::transaction::{Mark, Transaction};
+pub use crate::engine::upkeep::Upkeep;

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use arrow::array::Int64Array;
 use arrow::datatypes::DataType;
+use hashbrown::HashSet;
 
 use crate::catalog::Catalog;
 use crate::engine::database::{Options, Shared};
 use crate::engine::derived_state::Restored;
+use crate::engine::erasure::Blocked;
 use crate::engine::internal::INGESTS;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{Change, State, decided_rules_of};
@@ -28,7 +30,7 @@ use crate::graph::identity_graph::IdentityGraph;
 use crate::model::decision::DecidedIdentity;
 use crate::model::definition::Definition;
 use crate::model::relation::is_scratch;
-use crate::storage::manifest::{Manifest, SegmentEntry};
+use crate::storage::manifest::{Erased, Manifest, SegmentEntry};
 use crate::storage::part::Part;
 use crate::storage::record::{Commit, CommitPart, Delete, PartRows, Record};
 use crate::storage::store::Store;
@@ -39,6 +41,7 @@ pub(crate) fn open(options: &Options) -> Result<Writer> {
     let (store, opened) = Store::open(Arc::clone(&options.disk), options.cache_bytes)?;
     let mut writer = empty(store, options);
     writer.identity_files.clone_from(&opened.manifest.identities);
+    writer.erased.clone_from(&opened.manifest.erased);
     {
         let mut replication = writer.shared.replication.lock();
         replication.writer.clone_from(&opened.manifest.writer);
@@ -80,6 +83,7 @@ pub(super) fn empty(store: Store, options: &Options) -> Writer {
         unflushed: Vec::new(),
         identity_files: Vec::new(),
         logged_segments: BTreeSet::new(),
+        erased: Erased::default(),
         saved: None,
         window: options.commit_window,
     }
@@ -105,14 +109,22 @@ impl Writer {
             self.state.catalog = Arc::new(catalog);
         }
         let shared = Arc::clone(&self.shared);
+        *shared.blocked.write() = Arc::new(Blocked::of(&manifest.erased)?);
+        let forgotten: HashSet<u32> = manifest.erased.pending.iter().copied().collect();
+        // A follower may hold them.
+        forgotten.iter().for_each(|number| shared.dictionary.forget(*number));
         let identities = manifest.identities.iter().map(|file| file.row_count).sum();
         progress.begin("reading identities", identities);
         for file in &manifest.identities {
             shared.files.read_identities(file, |number, namespace, value| {
-                shared.dictionary.restore(number, namespace, value)
+                match forgotten.contains(&number) {
+                    true => Ok(()),
+                    false => shared.dictionary.restore(number, namespace, value),
+                }
             })?;
             progress.advance(file.row_count);
         }
+        shared.dictionary.reserve(manifest.erased.next_identity);
         progress.begin("reading what was derived", 0);
         self.state.next_fragment_id = manifest.next_fragment_id.max(1);
         let restored = self.restore(manifest);

@@ -103,10 +103,7 @@ impl Writer {
         let mut stage =
             Stage { shared: &shared, state: &mut self.state, events: &events, committed_at };
         stage.note_statement(&changes, &before.catalog.statement_text(definition))?;
-        let operation = self.shared.operations.begin("flush", None, None, "datasets");
-        let flushed = self.flushed_state(operation.progress());
-        operation.conclude(&flushed, |_| None);
-        let next = flushed?;
+        let next = self.flushed_state_unwatched()?;
         let is_new = |identity: &u32| !before.graph.contains(*identity);
         let new = next.graph.identities().filter(is_new).collect();
         self.replace_manifest(next, &new)?;

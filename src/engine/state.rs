@@ -321,7 +321,8 @@ impl State {
         for (slot, offset) in old {
             let numbers = slots.get(*slot).and_then(|part| part.live_numbers());
             slots.remove(*slot);
-            let places = self.tail_places.remove(slot).unwrap_or_default();
+            let of_segment = || self.index.places_in(*slot);
+            let places = self.tail_places.remove(slot).unwrap_or_else(of_segment);
             moved.push((*offset, numbers, places));
         }
         let slot = slots.insert(part);

@@ -12,6 +12,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::catalog::Catalog;
 use crate::engine::database::{Defined, Shared};
 use crate::engine::deletion::FoundRows;
+use crate::engine::erasure::names_forgotten;
 use crate::engine::internal::{CHANGES, INGESTS, Ingest, changes_batch, ingest_batch};
 use crate::engine::operations::Progress;
 use crate::engine::state::{Change, State};
@@ -210,6 +211,11 @@ impl Stage<'_> {
             let first_fragment_id = self.state.next_fragment_id;
             let stored = CommitPart { dataset: part.dataset, first_fragment_id, rows: part.rows };
             let part = open_part(self.shared, &stored, self.committed_at)?;
+            if names_forgotten(self.shared, &part, dataset)? {
+                let message = "somebody whom these rows name was forgotten meanwhile";
+                return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message)
+                    .hint("nothing was accepted; try again"));
+            }
             if part.dataset == dataset.id {
                 rows += part.row_count() as u64;
             }

@@ -10,14 +10,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use hashbrown::HashSet;
 use parking_lot::{Mutex, RwLock};
 
+use crate::catalog::Catalog;
+use crate::engine::compaction::Compacted;
 use crate::engine::database::{Defined, Shared};
 use crate::engine::derived_state::Description;
+use crate::engine::erasure::Erasure;
 use crate::engine::intake::stored_schema;
 use crate::engine::internal::{Ingest, internal_schema};
 use crate::engine::operations::Progress;
+use crate::engine::receipt::Receipt;
 use crate::engine::scratch::scratch_schema;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::{State, concat};
@@ -30,7 +35,7 @@ use crate::graph::changes::{ChangeKind, ProfileChange};
 use crate::metrics::level;
 use crate::model::dataset::Dataset;
 use crate::model::definition::Definition;
-use crate::storage::manifest::{Manifest, SegmentEntry};
+use crate::storage::manifest::{Erased, Manifest, SegmentEntry};
 use crate::storage::part::{Part, tail_batch};
 use crate::storage::pins::Pin;
 use crate::storage::record::{CommitPart, FileReference, PartRows, Record};
@@ -83,6 +88,8 @@ pub(crate) enum Request {
     Delete(PendingDelete, Reply<u64>),
     Transaction(PendingTransaction, Reply<u64>),
     Flush(Reply<()>),
+    Forget(Box<Erasure>, Reply<Receipt>),
+    Compacted(Box<Compacted>, Reply<bool>),
     /// All that is committed, in files that stay until the pin is dropped.
     Pin(Reply<PinnedFiles>),
     Close(Reply<()>),
@@ -105,6 +112,8 @@ impl Request {
                 drop(reply.send(Err(error)))
             }
             Self::Pin(reply) => drop(reply.send(Err(error))),
+            Self::Forget(_, reply) => drop(reply.send(Err(error))),
+            Self::Compacted(_, reply) => drop(reply.send(Err(error))),
             Self::Flush(reply) | Self::Close(reply) => drop(reply.send(Err(error))),
         }
     }
@@ -136,6 +145,8 @@ pub(crate) struct Writer {
     pub(crate) identity_files: Vec<FileReference>,
     /// Segments that the log brought since the last flush.
     pub(crate) logged_segments: BTreeSet<String>,
+    /// What is kept of people who were forgotten.
+    pub(crate) erased: Erased,
     /// What the derived state is made of that is on disk and of use.
     pub(crate) saved: Option<Description>,
     /// How long a group waits for more requests.
@@ -188,7 +199,7 @@ impl Writer {
         let mut touched = Vec::new();
         let (mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), None);
         let mut rewrites = Vec::new();
-        let mut pins = Vec::new();
+        let (mut pins, mut erasures, mut compactions) = (Vec::new(), Vec::new(), Vec::new());
         for request in group {
             match request {
                 Request::Define(definition, progress, reply)
@@ -218,6 +229,8 @@ impl Writer {
                 }
                 Request::Flush(reply) => flushes.push(reply),
                 Request::Pin(reply) => pins.push(reply),
+                Request::Compacted(compacted, reply) => compactions.push((compacted, reply)),
+                Request::Forget(erasure, reply) => erasures.push((erasure, reply)),
                 Request::Close(reply) => close = Some(reply),
             }
         }
@@ -237,6 +250,14 @@ impl Writer {
         for (definition, progress, reply) in rewrites {
             let rewritten = self.rewrite(&definition, progress.as_ref());
             drop(reply.send(rewritten));
+        }
+        for (compacted, reply) in compactions {
+            let taken = self.take_compacted(&compacted);
+            drop(reply.send(taken));
+        }
+        for (erasure, reply) in erasures {
+            let forgotten = self.forget(&erasure);
+            drop(reply.send(forgotten));
         }
         for reply in flushes {
             let flushed = self.flush_and_save();
@@ -396,7 +417,14 @@ impl Writer {
 
     fn try_flush(&mut self, progress: &Progress) -> Result<()> {
         self.store.check_writable()?;
-        let next = self.flushed_state(progress)?;
+        let mut next = self.flushed_state(progress)?;
+        if !self.erased.pending.is_empty() {
+            let before = (self.identity_files.clone(), self.erased.clone());
+            if let Err(error) = self.purge(&mut next) {
+                (self.identity_files, self.erased) = before;
+                return Err(error);
+            }
+        }
         // One that was deleted and came again is there twice.
         let unflushed: BTreeSet<u32> = self.unflushed.iter().copied().collect();
         self.replace_manifest(next, &unflushed)?;
@@ -429,6 +457,7 @@ impl Writer {
             next_fragment_id: next.next_fragment_id,
             segments,
             identities: identity_files.clone(),
+            erased: self.erased.clone(),
             ..Manifest::default()
         };
         let mut old = self.logged_segments.clone();
@@ -441,6 +470,14 @@ impl Writer {
         self.logged_segments.clear();
         self.shared.remove_files(old.difference(&new));
         Ok(())
+    }
+
+    /// As [`Writer::flushed_state`], where nobody watches.
+    pub(super) fn flushed_state_unwatched(&self) -> Result<State> {
+        let operation = self.shared.operations.begin("flush", None, None, "datasets");
+        let flushed = self.flushed_state(operation.progress());
+        operation.conclude(&flushed, |_| None);
+        flushed
     }
 
     /// The state with all tails in segments, and the deletions from segments in files.
@@ -479,10 +516,7 @@ impl Writer {
     }
 
     fn flush_tail(&self, next: &mut State, dataset: u32, tail: &[(u32, Arc<Part>)]) -> Result<()> {
-        let own = internal_schema(dataset);
-        let of_users = || next.catalog.dataset_by_id(dataset).map(stored_schema);
-        let scratch = || next.catalog.relations.by_id(dataset).map(scratch_schema);
-        let Some(schema) = own.or_else(of_users).or_else(scratch) else { return Ok(()) };
+        let Some(schema) = schema_of(&next.catalog, dataset) else { return Ok(()) };
         let (mut batches, mut old, mut offset) = (Vec::new(), Vec::new(), 0);
         for (slot, part) in tail {
             old.push((*slot, offset));
@@ -553,6 +587,13 @@ pub(super) fn profiles_notice(changes: &[ProfileChange]) -> Option<String> {
         })
         .collect();
     (!told.is_empty()).then(|| format!("{}; identity_changes lists them", told.join(", ")))
+}
+
+/// The columns of rows as they are stored; `None` if there is no such dataset or table any more.
+pub(super) fn schema_of(catalog: &Catalog, dataset: u32) -> Option<SchemaRef> {
+    let of_users = || catalog.dataset_by_id(dataset).map(stored_schema);
+    let scratch = || catalog.relations.by_id(dataset).map(scratch_schema);
+    internal_schema(dataset).or_else(of_users).or_else(scratch)
 }
 
 /// A stored part made readable.

@@ -24,6 +24,8 @@ struct State {
     durable: BTreeMap<String, Arc<Mutex<Contents>>>,
     /// Bytes that may still be written before the disk is full.
     room: Option<u64>,
+    /// How many syncs of files succeed before one fails.
+    syncs: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +68,27 @@ impl MemoryDisk {
     /// Lets only so many more bytes be written; then writes fail with `53100`.
     pub fn set_room(&self, bytes: Option<u64>) {
         self.0.lock().room = bytes;
+    }
+
+    /// Lets only so many more syncs of files succeed; the one after them fails with `58030`, once, and what
+    /// was written before it is never synced, as kernels do.
+    pub fn set_syncs(&self, count: Option<u64>) {
+        self.0.lock().syncs = count;
+    }
+
+    fn take_sync(&self) -> Result<()> {
+        let mut state = self.0.lock();
+        match &mut state.syncs {
+            None => Ok(()),
+            Some(0) => {
+                state.syncs = None;
+                Err(Error::new(SqlState::IO_ERROR, "could not sync: input/output error"))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
     }
 
     /// Flips one bit of a file, as failing hardware would.
@@ -203,6 +226,11 @@ impl DiskFile for MemoryFile {
     }
 
     fn sync(&mut self) -> Result<()> {
+        if let Err(error) = self.disk.take_sync() {
+            // The pages count as clean from now on, although they are not on the disk.
+            self.contents.lock().dirty = false;
+            return Err(error);
+        }
         let mut contents = self.contents.lock();
         if contents.dirty {
             contents.synced = contents.written.clone();

@@ -1,7 +1,11 @@
 //! Threads: named ones, and the parallel map that bulk work uses.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 
@@ -25,6 +29,37 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread:
         .stack_size(STACK_BYTES)
         .spawn(work)
         .map_err(|error| Error::io(format!("start thread \"{name}\""), &error))
+}
+
+/// Lets a thread work now and then until it is stopped; clones are the same.
+#[derive(Clone, Debug)]
+pub struct Pacemaker {
+    stopped: Arc<(Mutex<bool>, Condvar)>,
+    seconds: u64,
+}
+
+impl Pacemaker {
+    /// One that beats every so many seconds.
+    pub fn new(seconds: u64) -> Self {
+        Self { stopped: Arc::default(), seconds }
+    }
+
+    /// Waits for the next beat; false if there will be none.
+    pub fn wait(&self) -> bool {
+        let (stopped, changed) = &*self.stopped;
+        let mut stopped = stopped.lock();
+        if !*stopped {
+            changed.wait_for(&mut stopped, Duration::from_secs(self.seconds));
+        }
+        !*stopped
+    }
+
+    /// Ends it.
+    pub fn stop(&self) {
+        let (stopped, changed) = &*self.stopped;
+        *stopped.lock() = true;
+        changed.notify_all();
+    }
 }
 
 /// Maps `0..count` on all cores; results come in order, and the first error ends the work.

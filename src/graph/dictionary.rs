@@ -106,6 +106,19 @@ impl Entries {
         self.entry(number) == Some((namespace, text.as_bytes()))
     }
 
+    /// Overwrites a text, and leaves an empty one.
+    fn blank(&mut self, number: u32) {
+        let page = self.pages.get_mut(number as usize / PAGE);
+        let Some(entry) = page.and_then(|page| page.get_mut(number as usize % PAGE)) else {
+            return;
+        };
+        let from = entry.offset as usize;
+        if let Some(block) = self.blocks.get_mut(entry.block as usize) {
+            block[from..from + entry.length as usize].fill(0);
+        }
+        entry.length = 0;
+    }
+
     fn put(&mut self, number: u32, namespace: u32, text: &str) {
         let fits = |block: &Vec<u8>| block.len() + text.len() <= block.capacity();
         if !self.blocks.last().is_some_and(fits) {
@@ -238,6 +251,28 @@ impl Dictionary {
         Err(Error::corrupted(format!("identity {number} is stored under two numbers")))
     }
 
+    /// Forgets the text of an identity: its number stays, with an empty text, and is not given again.
+    pub fn forget(&self, number: u32) {
+        let mut known = self.known.write();
+        let Some((namespace, text)) =
+            known.entries.get(number).map(|(namespace, text)| (namespace, text.to_owned()))
+        else {
+            return;
+        };
+        let hash = self.hash((namespace, &text));
+        let same = |slot: &Slot| slot.number == number;
+        if let Ok(entry) = known.tables[table(hash)].find_entry(place(hash as u32), same) {
+            entry.remove();
+        }
+        known.entries.blank(number);
+    }
+
+    /// Gives numbers from this one on only.
+    pub fn reserve(&self, bound: u32) {
+        let mut known = self.known.write();
+        known.next = known.next.max(bound);
+    }
+
     /// How many numbers were given.
     pub fn bound(&self) -> u32 {
         self.known.read().next
@@ -327,6 +362,22 @@ mod tests {
         assert_eq!(dictionary.restore(8, 0, "a").unwrap_err().code().0, "XX001");
         assert_eq!(dictionary.intern(0, "b"), Ok(9));
         assert_eq!(dictionary.reader().get(3), None);
+    }
+
+    #[test]
+    fn a_forgotten_text_comes_back_under_another_number() {
+        let dictionary = Dictionary::default();
+        for text in ["a", "b", "c"] {
+            dictionary.intern(0, text).unwrap();
+        }
+        dictionary.forget(1);
+        dictionary.forget(9);
+        assert_eq!(dictionary.get(0, "b"), None);
+        assert_eq!(dictionary.reader().get(1), Some((0, "")));
+        assert_eq!(dictionary.reader().get(2), Some((0, "c")));
+        assert_eq!(dictionary.intern(0, "b"), Ok(3));
+        dictionary.reserve(7);
+        assert_eq!((dictionary.intern(0, "d"), dictionary.intern(0, "b")), (Ok(7), Ok(3)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::model::column::ColumnType;
 use crate::model::definition::Definition;
 use crate::model::names::{RESERVED_COLUMNS, RESERVED_TABLES, check_name, quote_name};
+use crate::model::retention::Retention;
 
 /// The most columns of a dataset, as in PostgreSQL.
 pub const COLUMNS_MAX: usize = 1600;
@@ -107,6 +108,9 @@ pub struct DatasetOptions {
     pub accept_anonymous: bool,
     /// How rows of one primary identity relate.
     pub upsert: Upsert,
+    /// How long rows are kept; `None`: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 /// A dataset.
@@ -297,6 +301,8 @@ impl fmt::Display for Dataset {
         if self.options.upsert == Upsert::Replace {
             options.push("upsert = 'replace'");
         }
+        let retention = self.options.retention.map(|it| format!("retention = '{it}'"));
+        options.extend(retention.as_deref());
         if !options.is_empty() {
             write!(f, " WITH ({})", options.join(", "))?;
         }

@@ -11,6 +11,7 @@ use crate::model::decision::{DecidedIdentity, DecisionKind};
 use crate::model::namespace::{Kind, Normalization};
 use crate::model::policy::MergePolicy;
 use crate::model::relation::RelationDefinition;
+use crate::model::retention::Retention;
 use crate::model::server_setting::ServerSetting;
 
 /// What to do if the object is there already, or is not.
@@ -57,6 +58,8 @@ pub enum DatasetChange {
     AcceptAnonymous(bool),
     /// `SET (upsert = 'replace')`.
     Upsert(Upsert),
+    /// `SET (retention = '2 years')`; `None`: for ever.
+    Retention(Option<Retention>),
 }
 
 /// One statement that changes the catalog.

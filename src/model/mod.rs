@@ -13,4 +13,5 @@ pub mod namespace;
 pub mod password;
 pub mod policy;
 pub mod relation;
+pub mod retention;
 pub mod server_setting;

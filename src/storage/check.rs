@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::env::disk::Disk;
+use crate::env::disk::{Disk, Readable};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::derived::{self, DerivedFile};
 use crate::storage::log;
@@ -302,6 +302,10 @@ fn file_findings(disk: &Arc<dyn Disk>, file: &FileReference) -> Result<Vec<Findi
         let message = format!("has {length} bytes instead of {}", file.byte_count);
         return Ok(vec![Finding::damage(path, message).at(length.min(file.byte_count))]);
     }
+    // Readers of Parquet may panic over a damaged footer: nothing is decoded whose checksum is wrong.
+    if checksum(&readable)? != file.crc32c {
+        return Ok(vec![Finding::damage(path, "has a wrong checksum")]);
+    }
     let cache = Arc::new(ColumnCache::new(0));
     let segment = match Segment::open(disk, file.clone(), 0, &cache) {
         Ok(segment) => segment,
@@ -320,4 +324,14 @@ fn file_findings(disk: &Arc<dyn Disk>, file: &FileReference) -> Result<Vec<Findi
         }
         (_, Some((offset, error))) => vec![found(&error, path)?.at(offset)],
     })
+}
+
+fn checksum(file: &Readable) -> Result<u32> {
+    let (mut sum, mut offset) = (0, 0);
+    while offset < file.byte_count() {
+        let length = (file.byte_count() - offset).min(1 << 20);
+        sum = crc32c::crc32c_append(sum, &file.read_at(offset, length as usize)?);
+        offset += length;
+    }
+    Ok(sum)
 }

@@ -46,10 +46,37 @@ pub struct Manifest {
     /// What that writer calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writer: Option<String>,
+    /// What is kept of people who were forgotten.
+    #[serde(default, skip_serializing_if = "Erased::is_empty")]
+    pub erased: Erased,
 }
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// What is kept of people who were forgotten: nothing that says who they were.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// Numbers of identities that are forgotten while files still have their names, or rows that do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<u32>,
+    /// Numbers below this one are not given again, although nobody bears them.
+    #[serde(default)]
+    pub next_identity: u32,
+    /// What the hashes of refused identities are salted with, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub salt: String,
+    /// Hashes of identities that are refused, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<String>,
+}
+
+impl Erased {
+    /// Whether nobody was ever forgotten.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A live segment.

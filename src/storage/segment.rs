@@ -207,8 +207,7 @@ impl Segment {
                 file.byte_count
             )));
         }
-        let metadata = ArrowReaderMetadata::load(&source, ArrowReaderOptions::new())
-            .map_err(|error| bad(format!("cannot be read: {error}")))?;
+        let metadata = footer(&source).map_err(|error| bad(format!("cannot be read: {error}")))?;
         if metadata.metadata().file_metadata().num_rows() as u64 != file.row_count {
             return Err(bad("has another number of rows than it should".to_owned()));
         }
@@ -264,6 +263,14 @@ impl Segment {
         let column = columns.iter().find(|column| column.column_path().string() == name)?;
         let Some(Statistics::Int64(known)) = column.statistics() else { return None };
         Some((*known.min_opt()?, *known.max_opt()?))
+    }
+
+    /// Whether a column of a row group may have nulls, as far as the file tells.
+    pub fn may_have_nulls(&self, group: usize, name: &str) -> bool {
+        let columns = self.metadata.metadata().row_group(group).columns();
+        let column = columns.iter().find(|column| column.column_path().string() == name);
+        let known = column.and_then(|column| column.statistics()?.null_count_opt());
+        known != Some(0)
     }
 
     /// A column of a row group; `None` if the file has no such column.
@@ -333,6 +340,16 @@ impl Segment {
     }
 }
 
+/// Decodes a footer. The whole file would have to be read to compare its checksum first, and the Parquet
+/// reader may panic over a damaged one: that is an error as any other.
+fn footer(source: &Source) -> std::result::Result<ArrowReaderMetadata, String> {
+    let load = || ArrowReaderMetadata::load(source, ArrowReaderOptions::new());
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)) {
+        Ok(loaded) => loaded.map_err(|error| error.to_string()),
+        Err(_) => Err("its footer is damaged".to_owned()),
+    }
+}
+
 /// A readable file as the Parquet reader wants it.
 #[derive(Clone, Debug)]
 struct Source(Readable);
@@ -397,6 +414,30 @@ mod tests {
         assert_eq!((segment.bounds(1, "b"), segment.bounds(1, "c")), (None, None));
         assert!(segment.column(0, "c").unwrap().is_none());
         assert!(cache.byte_count() <= 1 << 20);
+    }
+
+    #[test]
+    fn damage_to_a_footer_is_an_error() {
+        let memory = MemoryDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(memory.clone());
+        let mut writer = SegmentWriter::create(&disk, "s".into(), batch(0..9).schema()).unwrap();
+        writer.write(&batch(0..9)).unwrap();
+        let file = writer.finish(9).unwrap();
+        let cache = Arc::new(ColumnCache::new(1 << 20));
+        let mut refused = 0;
+        for offset in 0..file.byte_count as usize {
+            let damaged = memory.crash(0);
+            damaged.damage("s", offset);
+            let damaged: Arc<dyn Disk> = Arc::new(damaged);
+            match Segment::open(&damaged, file.clone(), 1, &cache) {
+                Err(error) => {
+                    assert_eq!(error.code().0, "XX001", "byte {offset}");
+                    refused += 1;
+                }
+                Ok(segment) => assert_eq!(segment.column(0, "a").unwrap_err().code().0, "XX001"),
+            }
+        }
+        assert!(refused > 8, "{refused} damaged footers were told");
     }
 
     #[test]

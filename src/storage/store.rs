@@ -139,6 +139,34 @@ impl Files {
         Ok(file)
     }
 
+    /// Files of identities without those of some numbers; files that have none of them stay.
+    ///
+    /// # Errors
+    /// `XX001` if one is damaged, and what the disk says.
+    pub fn identities_without(
+        &self,
+        files: &[FileReference],
+        gone: &BTreeSet<u32>,
+    ) -> Result<Vec<FileReference>> {
+        let mut kept = Vec::new();
+        for file in files {
+            let (mut rest, mut found) = (Vec::new(), false);
+            self.read_identities(file, |number, namespace, value| {
+                match gone.contains(&number) {
+                    true => found = true,
+                    false => rest.push((number, namespace, value.to_owned())),
+                }
+                Ok(())
+            })?;
+            match (found, rest.is_empty()) {
+                (false, _) => kept.push(file.clone()),
+                (true, true) => {}
+                (true, false) => kept.push(self.write_identities(&rest)?),
+            }
+        }
+        Ok(kept)
+    }
+
     /// Writes the file that says which rows of a part are deleted.
     pub fn write_deletions(&self, part: &Part) -> Result<FileReference> {
         let path = format!("{DELETIONS}/{}", self.name());

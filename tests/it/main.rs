@@ -1,5 +1,7 @@
 //! Tests of the whole engine through its public interface, in one binary: linking is what costs.
 
+#[path = "../support/kill.rs"]
+mod kill;
 #[path = "../support/model.rs"]
 mod model;
 #[path = "../slt/render.rs"]
@@ -15,6 +17,9 @@ mod concurrency;
 mod deletion;
 mod derived;
 mod driver;
+mod erasure;
+mod faults;
+mod format;
 mod freshness;
 mod functions;
 mod graph;

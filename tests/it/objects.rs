@@ -62,7 +62,7 @@ fn load_many(client: &Client, name: &str) {
 }
 
 /// Waits until a follower has what was durable when this was called.
-fn caught_up(follower: &Client) {
+pub fn caught_up(follower: &Client) {
     let asked_at = follower.database.clock().now_micros();
     loop {
         let replication = follower.database.replication();

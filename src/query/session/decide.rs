@@ -56,7 +56,10 @@ pub(super) async fn run(
 }
 
 /// What a literal or a parameter says; null is nothing.
-fn said(text: &StatedText, values: &[ScalarValue]) -> Result<Option<String>> {
+///
+/// # Errors
+/// `42P02` for a parameter that was not given.
+pub(super) fn said(text: &StatedText, values: &[ScalarValue]) -> Result<Option<String>> {
     let at = match text {
         StatedText::Literal(text) => return Ok(Some(text.clone())),
         StatedText::Parameter(at) => *at,

@@ -21,7 +21,7 @@ use crate::query::session::prepare::{self, Body, Planned, Prepared};
 use crate::query::session::transaction::{CommitGate, TransactionStatus};
 use crate::query::session::{
     Inner, Kept, Notice, Outcome, access, backup, block, copy, cursor, ddl, decide, delete, derive,
-    explain, explain_profile, insert, policy_query, scratch, show,
+    explain, explain_profile, explain_retention, forget, insert, policy_query, scratch, show,
 };
 use crate::query::statements::Parsed;
 
@@ -68,6 +68,10 @@ pub(super) async fn execute(
         }
         Command::Ddl(statement) => ddl::run(session, gate, statement, values, &prepared.sql).await,
         Command::Ours(Parsed::Decide(stated)) => decide::run(session, gate, stated, &values).await,
+        Command::Ours(Parsed::Forget(stated)) => {
+            session.check_superuser("forget people")?;
+            forget::run(session, gate, stated, &values).await
+        }
         Command::Ours(parsed) => ours(session, gate, parsed, &prepared.sql).await,
         Command::Prepare(statement) => prepare_statement(session, statement).await,
         Command::Execute { name, arguments } => {
@@ -239,7 +243,7 @@ async fn ours(
             define(session, gate, Definition::Access(change)).await?;
             done(parsed.tag())
         }
-        Parsed::Decide(_) => Err(no_plan()),
+        Parsed::Decide(_) | Parsed::Forget(_) => Err(no_plan()),
         Parsed::ShowCreate { kind, name } => show::definition(session, *kind, name),
         Parsed::CopyFrom(statement) => {
             session.check_may_write("COPY")?;
@@ -254,6 +258,7 @@ async fn ours(
             session.check_superuser("back up the store")?;
             backup::run(session, statement).await
         }
+        Parsed::ExplainRetention => explain_retention::run(session).await,
     }
 }
 

@@ -28,6 +28,8 @@ mod describe;
 mod execute;
 mod explain;
 mod explain_profile;
+mod explain_retention;
+mod forget;
 mod guard;
 mod insert;
 mod meaning;

@@ -20,7 +20,9 @@ use crate::query::session::insert::{self, PlannedInsert};
 use crate::query::session::names::Target;
 use crate::query::session::plan::{PlannedQuery, Planner};
 use crate::query::session::scratch::{self, PlannedScratch};
-use crate::query::session::{backup, decide, explain, explain_profile, guard};
+use crate::query::session::{
+    backup, decide, explain, explain_profile, explain_retention, forget, guard,
+};
 use crate::query::statements::{CopyTo, Parsed};
 
 /// Statements that a session remembers by their text; each holds a plan of some 10 KiB.
@@ -278,6 +280,10 @@ async fn planned(
         Command::Ours(Parsed::Decide(decision)) => {
             planned.parameters = decide::parameters(decision, declared);
         }
+        Command::Ours(Parsed::Forget(stated)) => {
+            planned.parameters = forget::parameters(stated, declared);
+            planned.schema = Some(forget::schema(stated)?);
+        }
         Command::Delete(statement) => {
             let delete = delete::plan(session, statement, sql, declared).await?;
             planned.parameters.clone_from(&delete.query.parameters);
@@ -346,6 +352,7 @@ fn schema_of(session: &Inner, command: &Command) -> Result<Option<SchemaRef>> {
         Command::Ours(Parsed::ShowCreate { .. }) => text_columns(&["definition"]),
         Command::Ours(Parsed::ExplainProfile(_)) => explain_profile::schema(),
         Command::Ours(Parsed::BackupTo(_)) => backup::schema(),
+        Command::Ours(Parsed::ExplainRetention) => explain_retention::schema(),
         Command::Show(Some(name)) => {
             session.variables.lock().get(name)?;
             text_columns(&[&shown_name(name)])

@@ -68,8 +68,15 @@ pub(super) fn texts(
         Arc::new(rows.iter().map(|row| row.get(at).cloned()).collect::<StringArray>())
     };
     let columns = (0..schema.fields().len()).map(column).collect();
-    let batch =
-        RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| from_arrow(&error))?;
+    rows_of(RecordBatch::try_new(schema, columns).map_err(|error| from_arrow(&error))?, tag)
+}
+
+/// An answer of these rows.
+///
+/// # Errors
+/// `XX000` if DataFusion refuses them, which would be a mistake of ours.
+pub(super) fn rows_of(batch: RecordBatch, tag: &'static str) -> Result<Outcome> {
+    let schema = batch.schema();
     let stream = MemoryStream::try_new(vec![batch], Arc::clone(&schema), None)
         .map_err(|error| from_datafusion(&error, ""))?;
     Ok(Outcome::Rows { schema, stream: Box::pin(stream), tag })

@@ -33,7 +33,10 @@ mod drop_namespace;
 mod drop_owned;
 mod drop_role;
 mod drop_unlink;
+mod explain_forget;
 mod explain_profile;
+mod explain_retention;
+mod forget;
 mod grant;
 mod link;
 mod reassign_owned;
@@ -54,6 +57,7 @@ pub(crate) use crate::query::statements::create_dataset::expression_positions;
 pub(crate) use crate::query::statements::create_merge_policy::{policy_of_clauses, query_position};
 pub use crate::query::statements::cursor::Cursor;
 pub use crate::query::statements::explain_profile::ExplainProfile;
+pub use crate::query::statements::forget::Forget;
 pub use crate::query::statements::phrases::decided::{StatedDecision, StatedText};
 pub use crate::query::statements::phrases::privileges::{StatedObjects, StatedPrivilege};
 pub use crate::query::statements::phrases::role::{RoleAttribute, RoleName};
@@ -82,6 +86,10 @@ pub enum Parsed {
     BackupTo(BackupTo),
     /// Statements about roles and privileges.
     Access(AccessStatement),
+    /// `FORGET` and `EXPLAIN FORGET`.
+    Forget(Forget),
+    /// `EXPLAIN RETENTION`.
+    ExplainRetention,
 }
 
 impl Parsed {
@@ -95,6 +103,9 @@ impl Parsed {
             Self::ExplainProfile(_) => "EXPLAIN",
             Self::BackupTo(_) => "BACKUP",
             Self::Access(statement) => statement.tag(),
+            Self::Forget(forget) if forget.explain => "EXPLAIN",
+            Self::Forget(_) => "FORGET",
+            Self::ExplainRetention => "EXPLAIN",
         }
     }
 }
@@ -175,6 +186,9 @@ pub const ALL: &[&dyn StatementParser] = &[
     &alter_default_privileges::AlterDefaultPrivileges,
     &reassign_owned::ReassignOwned,
     &drop_owned::DropOwned,
+    &forget::ForgetParser,
+    &explain_forget::ExplainForgetParser,
+    &explain_retention::ExplainRetention,
 ];
 
 /// How many words decide whose a statement is: `CREATE OR REPLACE DEFAULT MERGE POLICY`.

@@ -337,7 +337,7 @@ fn other_errors_of_datasets_say_what_and_where() {
     let with = |options: &str, expected: &str| {
         check(&format!("CREATE DATASET a (b TEXT) WITH ({options})"), expected);
     };
-    with("retention = '2 years'", "0A000 option \"retention\" is not supported yet @33");
+    with("retention = '2 yaers'", "22023 invalid value for option \"retention\": \"2 yaers\" @45");
     with("fillfactor = 70", "22023 unrecognized parameter \"fillfactor\" @33");
     with("upsert = 'merge'", "22023 invalid value for option \"upsert\": \"merge\" @42");
     with("upsert", "22023 invalid value for option \"upsert\": \"true\" @33");
@@ -392,9 +392,7 @@ fn copy_options_are_checked() {
 
 #[test]
 fn statements_of_later_versions_are_recognised() {
-    check("FORGET email 'a'", "0A000 FORGET is not supported yet @1");
     check(" /* é */ create audience a", "0A000 CREATE AUDIENCE is not supported yet @10");
-    check("FORGET email 'a'", "0A000 FORGET is not supported yet @1");
     check("CREATE AUDIENCE a AS SELECT 1", "0A000 CREATE AUDIENCE is not supported yet @1");
     check("DROP AUDIENCE a", "0A000 DROP AUDIENCE is not supported yet @1");
 }
@@ -557,8 +555,12 @@ fn column() -> impl Strategy<Value = Column> {
 
 fn dataset() -> impl Strategy<Value = Dataset> {
     let columns = prop::collection::vec(column(), 1..5);
-    (name(), any::<bool>(), columns, any::<bool>(), any::<bool>()).prop_map(
-        |(name, event, columns, accept_anonymous, replace)| Dataset {
+    let kept = prop::option::of((1..40u32).prop_map(|amount| {
+        use crate::model::retention::{Retention, RetentionUnit};
+        Retention { amount, unit: RetentionUnit::Week }
+    }));
+    (name(), any::<bool>(), columns, any::<bool>(), any::<bool>(), kept).prop_map(
+        |(name, event, columns, accept_anonymous, replace, retention)| Dataset {
             id: 0,
             name,
             kind: if event { DatasetKind::Event } else { DatasetKind::Record },
@@ -566,6 +568,7 @@ fn dataset() -> impl Strategy<Value = Dataset> {
             options: DatasetOptions {
                 accept_anonymous,
                 upsert: if replace { Upsert::Replace } else { Upsert::Patch },
+                retention,
             },
         },
     )
@@ -638,6 +641,8 @@ proptest! {
         if dataset.options.upsert == Upsert::Replace {
             options.push(DatasetChange::Upsert(Upsert::Replace));
         }
+        let kept = dataset.options.retention;
+        options.extend(kept.map(|it| DatasetChange::Retention(Some(it))));
         let text = dataset.to_string();
         let expected = Definition::CreateDataset {
             name: dataset.name,

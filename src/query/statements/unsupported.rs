@@ -7,7 +7,6 @@ use crate::query::statements::begins_with;
 use crate::query::statements::cursor::Cursor;
 
 const NOT_YET: &[&str] = &[
-    "FORGET",
     "CREATE AUDIENCE",
     "ALTER AUDIENCE",
     "DROP AUDIENCE",

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod dataset;
 pub mod datasets;
 pub mod decisions;
+pub mod erasures;
 pub mod events;
 pub mod fragments;
 pub mod identities;
@@ -391,6 +392,7 @@ pub fn fixed() -> Vec<(&'static str, &'static str, Arc<dyn VirtualTable>)> {
         ("selfsame", "audit", Arc::new(audit::Audit)),
         ("selfsame", "datasets", Arc::new(datasets::Datasets)),
         ("selfsame", "decisions", Arc::new(decisions::Decisions)),
+        ("selfsame", "erasures", Arc::new(erasures::Erasures)),
         ("selfsame", "ingests", Arc::new(ingests::Ingests)),
         ("selfsame", "merge_policies", Arc::new(merge_policies::MergePolicies)),
         ("selfsame", "merge_strategies", Arc::new(merge_strategies::MergeStrategies)),

@@ -7,15 +7,12 @@ use crate::model::dataset::Upsert;
 use crate::model::definition::DatasetChange;
 use crate::query::statements::cursor::Cursor;
 
-/// Options of the language that this version does not have.
-const NOT_YET: &[&str] = &["retention"];
-
-const KNOWN: &str = "options are accept_anonymous = true | false, upsert = 'replace' | 'patch'";
+const KNOWN: &str = "options are accept_anonymous = true | false, upsert = 'replace' | 'patch', retention = '2 years' | 'none'";
 
 /// One or more options in parentheses, each once.
 ///
 /// # Errors
-/// `22023` for an option or a value that there is not, `0A000` for one that is not supported yet.
+/// `22023` for an option or a value that there is not.
 pub(crate) fn dataset_options(cursor: &mut Cursor<'_>) -> Result<Vec<DatasetChange>> {
     let mut seen: Vec<String> = Vec::new();
     cursor.parenthesized(|cursor| {
@@ -32,11 +29,7 @@ pub(crate) fn dataset_options(cursor: &mut Cursor<'_>) -> Result<Vec<DatasetChan
 }
 
 fn option(cursor: &mut Cursor<'_>, name: &str, position: usize) -> Result<DatasetChange> {
-    if NOT_YET.contains(&name) {
-        let message = format!("option \"{name}\" is not supported yet");
-        return Err(Error::unsupported(message).at(position));
-    }
-    if !["accept_anonymous", "upsert"].contains(&name) {
+    if !["accept_anonymous", "upsert", "retention"].contains(&name) {
         let message = format!("unrecognized parameter \"{name}\"");
         return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
             .hint(KNOWN)
@@ -45,6 +38,13 @@ fn option(cursor: &mut Cursor<'_>, name: &str, position: usize) -> Result<Datase
     let bare = !cursor.optional(&Token::Eq);
     let position = if bare { position } else { cursor.position() };
     let value = if bare { "true".to_owned() } else { value(cursor)? };
+    if name == "retention" {
+        let kept = match value.to_ascii_lowercase().as_str() {
+            "none" => None,
+            _ => Some(value.parse().map_err(|error: Error| error.at(position))?),
+        };
+        return Ok(DatasetChange::Retention(kept));
+    }
     let change = match (name, value.to_ascii_lowercase().as_str()) {
         ("upsert", "replace") => Some(DatasetChange::Upsert(Upsert::Replace)),
         ("upsert", "patch") => Some(DatasetChange::Upsert(Upsert::Patch)),

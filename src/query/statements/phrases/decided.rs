@@ -85,7 +85,11 @@ fn pair(cursor: &mut Cursor<'_>, kind: DecisionKind) -> Result<Pair> {
     Ok((left, (cursor.identifier()?, text(cursor)?)))
 }
 
-fn text(cursor: &mut Cursor<'_>) -> Result<StatedText> {
+/// A literal or a parameter.
+///
+/// # Errors
+/// `42601` with a position, `42P02` for a parameter that cannot be.
+pub(crate) fn text(cursor: &mut Cursor<'_>) -> Result<StatedText> {
     let position = cursor.position();
     let Some(name) = cursor.optional_placeholder() else {
         return cursor.literal().map(StatedText::Literal);
