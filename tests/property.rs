@@ -51,7 +51,7 @@ fn dataset(id: u32, name: &str, replace: bool, columns: &[(&str, &str, ColumnTyp
         name: name.to_owned(),
         kind: DatasetKind::Record,
         columns: columns.iter().map(column).collect(),
-        options: DatasetOptions { accept_anonymous: false, upsert },
+        options: DatasetOptions { accept_anonymous: false, upsert, ..DatasetOptions::default() },
     }
 }
 
