@@ -183,7 +183,7 @@ fn wrong_values_name_their_place() {
     for (line, toml, expected) in [
         ("serve --ssl-cert-file a.pem", "", "22023 ssl_cert_file is set, and ssl_key_file is not: TLS needs both".into()),
         ("serve --authentication md5", "", "22023 invalid value \"md5\" for --authentication: it is none of auto, trust, scram".into()),
-        ("serve --insecure-listen=maybe", "", "22023 invalid value \"maybe\" for --insecure-listen: it is neither on nor off".into()),
+        ("serve --insecure-listen=maybe", "", "22023 invalid value \"maybe\" for --insecure-listen: it is neither true nor false".into()),
         ("serve", "audit = 'read'", "22023 invalid value \"read\" for \"audit\" in selfsame.toml: it is none of none, write, all".into()),
         ("serve --listen 5442", "", "22023 invalid value \"5442\" for --listen: it is no address with a port".into()),
         ("serve --memory-limit 1.5GB", "", format!("22023 invalid value \"1.5GB\" for --memory-limit: {size}")),

@@ -252,20 +252,16 @@ impl Writer {
             drop(reply.send(rewritten));
         }
         for (compacted, reply) in compactions {
-            let taken = self.take_compacted(&compacted);
-            drop(reply.send(taken));
+            drop(reply.send(self.take_compacted(&compacted)));
         }
         for (erasure, reply) in erasures {
-            let forgotten = self.forget(&erasure);
-            drop(reply.send(forgotten));
+            drop(reply.send(self.forget(&erasure)));
         }
         for reply in flushes {
-            let flushed = self.flush_and_save();
-            drop(reply.send(flushed));
+            drop(reply.send(self.flush_and_save()));
         }
         for reply in pins {
-            let pinned = self.pin_files();
-            drop(reply.send(pinned));
+            drop(reply.send(self.pin_files()));
         }
         close
     }

@@ -294,10 +294,7 @@ async fn planned(
             (planned.schema, planned.body) = (inner.schema(), Body::Inner(inner));
         }
         Command::Declare(declare) => {
-            let inner = Box::pin(prepare(session, &declare.sql, declared)).await?;
-            if !matches!(inner.command, Command::Query(_)) {
-                return Err(Error::unsupported("DECLARE is for queries only"));
-            }
+            let inner = plan_declared(session, &declare.sql, declared).await?;
             planned.parameters = inner.parameters();
             planned.body = Body::Inner(inner);
         }
@@ -308,6 +305,19 @@ async fn planned(
         planned.parameters = declared.iter().flatten().cloned().collect();
     }
     Ok(planned)
+}
+
+/// Plans the query of a cursor.
+async fn plan_declared(
+    session: &Arc<Inner>,
+    sql: &str,
+    declared: &[Option<DataType>],
+) -> Result<Arc<Prepared>> {
+    let inner = Box::pin(prepare(session, sql, declared)).await?;
+    match inner.command {
+        Command::Query(_) => Ok(inner),
+        _ => Err(Error::unsupported("DECLARE is for queries only")),
+    }
 }
 
 /// Plans what COPY TO sends.

@@ -38,7 +38,7 @@ pub fn rewrite(rewriter: &Rewriter<'_>, expr: &mut Expr) -> Result<bool> {
         && let Expr::Value(value) = interval.value.as_mut()
         && let sqlparser::ast::Value::SingleQuotedString(text) = &mut value.value
     {
-        *text = with_seconds(text);
+        *text = with_units(text);
     }
     if let Expr::TypedString(typed) = expr {
         return Ok(rewrite_typed(typed).map(|cast| *expr = cast).is_some());
@@ -99,20 +99,27 @@ fn rewrite_typed(typed: &mut TypedString) -> Option<Expr> {
     Some(build::cast(Expr::Value(typed.value.clone()), typed.data_type.clone()))
 }
 
-/// `1 day 02:00` with the seconds that DataFusion asks for.
-fn with_seconds(text: &str) -> String {
-    let whole = |word: &str| match word.matches(':').count() {
-        1 => format!("{word}:00"),
-        _ => word.to_owned(),
+/// `1 day 02:00` as `1 day 02 hours 00 minutes`: times of a clock have no units that DataFusion would read.
+fn with_units(text: &str) -> String {
+    let spelt = |word: &str| {
+        let (sign, clock) = word.strip_prefix('-').map_or(("", word), |clock| ("-", clock));
+        let parts: Vec<&str> = clock.split(':').collect();
+        let is_clock = (2..=3).contains(&parts.len())
+            && parts.iter().all(|part| part.starts_with(|first: char| first.is_ascii_digit()));
+        if !is_clock {
+            return word.to_owned();
+        }
+        let units = parts.iter().zip(["hours", "minutes", "seconds"]);
+        units.map(|(part, unit)| format!("{sign}{part} {unit}")).collect::<Vec<_>>().join(" ")
     };
-    text.split(' ').map(whole).collect::<Vec<_>>().join(" ")
+    text.split(' ').map(spelt).collect::<Vec<_>>().join(" ")
 }
 
 /// A literal of a type whose text DataFusion would not read: arrays and bytes.
 fn literal(text: &str, data_type: &DataType) -> Option<Expr> {
     match data_types::plain(data_type) {
         interval @ DataType::Interval { .. } => {
-            let whole = with_seconds(text);
+            let whole = with_units(text);
             (whole != text).then(|| build::cast(build::string(&whole), interval))
         }
         DataType::Bytea => {
