@@ -196,9 +196,8 @@ impl Writer {
     /// Serves a group; gives the reply to send when it asks to close.
     fn serve(&mut self, group: Vec<Request>) -> Option<Reply<()>> {
         let before = (self.state.clone(), self.unflushed.len());
-        let mut touched = Vec::new();
-        let (mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), None);
-        let mut rewrites = Vec::new();
+        let (mut touched, mut close) = (Vec::new(), None);
+        let (mut answers, mut flushes, mut rewrites) = (Vec::new(), Vec::new(), Vec::new());
         let (mut pins, mut erasures, mut compactions) = (Vec::new(), Vec::new(), Vec::new());
         for request in group {
             match request {
