@@ -219,7 +219,7 @@ pub enum Invocation {
     /// Help or the version, to be printed.
     Print(String),
     /// A command, to be run.
-    Run(Command, Config),
+    Run(Command, Box<Config>),
 }
 
 /// The outside world, as far as settings come from it.
@@ -248,7 +248,8 @@ pub fn parse(
     let subcommand = Subcommand::named(name).expect("clap knows our subcommands only");
     let typed = typed::collect(subcommand, &matches, of_command, outside)?;
     let config = config(&typed, outside)?;
-    Ok(Invocation::Run(command(subcommand, of_command, &typed, &config)?, config))
+    let command = command(subcommand, of_command, &typed, &config)?;
+    Ok(Invocation::Run(command, Box::new(config)))
 }
 
 /// What clap says, without the word before it, which whoever prints it adds.
@@ -308,7 +309,7 @@ fn follow(typed: &Typed) -> Result<Option<Duration>> {
 }
 
 fn certificate(typed: &Typed) -> Result<Option<(PathBuf, PathBuf)>> {
-    let file = |key| typed.one(key, |text| value::file(text));
+    let file = |key| typed.one(key, value::file);
     match (file("ssl_cert_file")?, file("ssl_key_file")?) {
         (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
         (None, None) => Ok(None),
@@ -333,7 +334,7 @@ fn password(typed: &Typed, outside: &Outside<'_>) -> Result<Option<Secret>> {
         })?;
         return Ok(Some(Secret(text)));
     }
-    let Some(path) = typed.one("password_file", |text| value::file(text))? else { return Ok(None) };
+    let Some(path) = typed.one("password_file", value::file)? else { return Ok(None) };
     let text = (outside.file)(&path)
         .map_err(|error| Error::io(format!("read password_file \"{}\"", path.display()), &error))?;
     Ok(Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())))

@@ -27,7 +27,7 @@ fn parsed(line: &str, file: Option<(&str, &str)>) -> Result<Invocation> {
 
 fn run(line: &str, file: Option<(&str, &str)>) -> (Command, Config) {
     match parsed(line, file) {
-        Ok(Invocation::Run(command, config)) => (command, config),
+        Ok(Invocation::Run(command, config)) => (command, *config),
         other => panic!("{line}: {other:?}"),
     }
 }

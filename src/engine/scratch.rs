@@ -183,8 +183,7 @@ pub struct Temporary {
 
 impl Default for Temporary {
     fn default() -> Self {
-        let mut catalog = Catalog::default();
-        catalog.relations = Relations::temporary();
+        let catalog = Catalog { relations: Relations::temporary(), ..Catalog::default() };
         let mut state = State::default();
         state.catalog = Arc::new(catalog);
         Self { state }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::env::progress::Standing;
+use crate::env::threads;
 
 /// How often it is looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -30,11 +31,13 @@ impl Shown {
     /// Shows what `read` gives, if there is a terminal.
     pub(crate) fn begin(read: impl Fn() -> Standing + Send + 'static) -> Self {
         let ended = Arc::new(AtomicBool::new(!std::io::stderr().is_terminal()));
-        let thread = (!ended.load(Ordering::Relaxed)).then(|| {
-            let ended = Arc::clone(&ended);
-            std::thread::spawn(move || draw(&read, &ended))
-        });
-        Self { ended, thread }
+        if ended.load(Ordering::Relaxed) {
+            return Self { ended, thread: None };
+        }
+        let of_thread = Arc::clone(&ended);
+        let thread = threads::spawn("terminal", move || draw(&read, &of_thread));
+        // Without one nothing is shown; the work itself goes on.
+        Self { ended, thread: thread.ok() }
     }
 }
 

@@ -88,6 +88,7 @@ impl DiskFile for SlowFile {
         self.file.write_at(offset, bytes)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a slow disk takes time")]
     fn sync(&mut self) -> Result<()> {
         if self.disk.fails.load(Ordering::Relaxed) {
             return Err(Error::new(SqlState::IO_ERROR, "could not sync: no such luck"));

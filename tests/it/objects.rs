@@ -76,7 +76,9 @@ pub fn caught_up(follower: &Client) {
 
 /// The code and the message of a refused write.
 fn refused(client: &Client) -> (String, String) {
-    let error = client.try_run("INSERT INTO people VALUES ('late', 'late@x', 'Bonn')").unwrap_err();
+    let error = client
+        .try_run("INSERT INTO people VALUES ('late', 'late@x', 'Bonn')")
+        .expect_err("it is refused");
     (error.code().to_string(), error.message().to_owned())
 }
 
@@ -165,7 +167,7 @@ fn check_followed(writer: &Client, follower: &Client) {
     writer.run("INSERT INTO visits VALUES ('v1', 'c1', 'a@x', '2026-01-01')");
     same("rows");
     let before = at(follower);
-    writer.database.flush().unwrap();
+    writer.database.flush().expect("a sound store");
     same("a flush");
     assert_eq!(at(follower), before, "a flush is no reason to read the store anew");
     load_many(writer, "many");
@@ -177,7 +179,7 @@ fn check_followed(writer: &Client, follower: &Client) {
     writer.run("DELETE FROM people WHERE city = 'Rome' AND mail NOT LIKE 'many77%'");
     same("deletes");
     let before = at(follower);
-    writer.database.flush().unwrap();
+    writer.database.flush().expect("a sound store");
     same("a flush of deletes");
     assert_eq!(at(follower), before, "a flush of deletes is no reason either");
     writer.run("INSERT INTO people VALUES ('5', 'a@x', 'Kiel')");
@@ -190,15 +192,20 @@ fn check_followed(writer: &Client, follower: &Client) {
     writer.run("CREATE EVENT DATASET visits (id TEXT EVENT ID, cookie TEXT IDENTITY cookie)");
     writer.run("INSERT INTO visits VALUES ('v9', 'c9')");
     same("a dataset dropped");
-    writer.database.flush().unwrap();
-    writer.database.flush().unwrap();
+    writer.database.flush().expect("a sound store");
+    writer.database.flush().expect("a sound store");
     writer.run("INSERT INTO visits VALUES ('v10', 'c9')");
     same("flushes");
-    let error = follower.try_run("INSERT INTO visits VALUES ('v11', 'c9')").unwrap_err();
+    let error =
+        follower.try_run("INSERT INTO visits VALUES ('v11', 'c9')").expect_err("it is refused");
     assert_eq!(error.code().0, "25006");
     assert_eq!(error.message(), "this server follows another one, and takes no writes");
     for write in ["CREATE NAMESPACE more", "DELETE FROM visits WHERE id = 'v9'"] {
-        assert_eq!(follower.try_run(write).unwrap_err().code().0, "25006", "{write}");
+        assert_eq!(
+            follower.try_run(write).expect_err("it is refused").code().0,
+            "25006",
+            "{write}"
+        );
     }
     let row =
         &follower.records("SELECT role, lag_seconds >= 0 AS lag FROM selfsame.replication")[0];
@@ -563,7 +570,7 @@ async fn share(bucket: &Bucket, folder: &Path) {
     let follower = Serving::start(bucket, folder, &["--follow", "--follow-poll", "20ms"]);
     let reader = follower.connect().await;
     assert_eq!(count(&reader).await, 20);
-    let error = reader.execute(insert, &[&"late", &"late@x"]).await.unwrap_err();
+    let error = reader.execute(insert, &[&"late", &"late@x"]).await.expect_err("it is refused");
     let error = error.as_db_error().expect("an answer");
     assert_eq!(error.code().code(), "25006");
     assert!(error.hint().is_some_and(|hint| hint.contains("127.0.0.1:0")), "{error:?}");
@@ -577,7 +584,7 @@ async fn share(bucket: &Bucket, folder: &Path) {
     let third = Serving::start(bucket, folder, &["--take-over"]);
     let other = third.connect().await;
     other.execute(insert, &[&"y", &"y@x"]).await.expect("a row");
-    let error = client.execute(insert, &[&"z", &"z@x"]).await.unwrap_err();
+    let error = client.execute(insert, &[&"z", &"z@x"]).await.expect_err("it is refused");
     assert_eq!(error.code().map(|code| code.code()), Some("25006"));
     assert_eq!(count(&client).await, 21);
     while count(&reader).await < 22 {

@@ -515,7 +515,7 @@ impl std::fmt::Debug for ObjectFile {
 
 impl ObjectFile {
     /// A range, if it is within the end that was read when the file was opened.
-    fn from_end(&self, name: &str, offset: u64, length: usize) -> Option<Bytes> {
+    fn read_from_end(&self, name: &str, offset: u64, length: usize) -> Option<Bytes> {
         let ends = self.disk.ends.lock();
         let (_, end) = ends.iter().rev().find(|(of, _)| of == name)?;
         let start = self.byte_count - end.len() as u64;
@@ -536,7 +536,7 @@ impl RemoteFile for ObjectFile {
             return Err(Error::corrupted("a file of the store is shorter than it says"));
         }
         let name = copy_name(&self.path, &self.version);
-        if let Some(bytes) = self.from_end(&name, offset, length) {
+        if let Some(bytes) = self.read_from_end(&name, offset, length) {
             return Ok(bytes);
         }
         let (disk, bucket) = (&self.disk, &self.disk.bucket);

@@ -433,7 +433,7 @@ fn check_type(ty: &DataType) -> Result<()> {
 
 /// What happens to a temporary table at the end of a transaction, as a statement says it.
 fn at_commit(table: &CreateTable) -> OnCommit {
-    table.on_commit.clone().unwrap_or(OnCommit::PreserveRows)
+    table.on_commit.unwrap_or(OnCommit::PreserveRows)
 }
 
 async fn create_table(

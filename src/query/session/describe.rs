@@ -32,11 +32,14 @@ use crate::query::tables::scratch::field_of;
 use crate::query::tables::{AuditRow, Directory, SessionRow};
 use crate::query::views;
 
+/// Versions of catalog and settings, and the relations as of them.
+type Described = ((u64, u64), Vec<Relation>);
+
 /// Describes what one session sees.
 pub(super) struct Describer {
     session: Weak<Inner>,
     tables: Arc<dyn CatalogProvider>,
-    relations: Mutex<Option<((u64, u64), Vec<Relation>)>>,
+    relations: Mutex<Option<Described>>,
 }
 
 impl std::fmt::Debug for Describer {
