@@ -7,7 +7,7 @@
 //! refused as a whole with `40001`: whoever commits first wins. Reads take no part in that, so that the
 //! isolation is that of snapshots, as in PostgreSQL's REPEATABLE READ.
 //!
-//! [`Accept`] is what takes writes: the database, or a transaction of it.
+//! `Accept` is what takes writes: the database, or a transaction of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

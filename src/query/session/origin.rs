@@ -15,7 +15,7 @@ use crate::query::postgres::Description;
 /// Key of the metadata of a field.
 const ORIGIN: &str = "origin";
 
-/// Number of the table and of the column, as [`noted`] left them; zeros if there are none.
+/// Number of the table and of the column, as `noted` left them; zeros if there are none.
 pub fn of_field(field: &Field) -> (i32, i16) {
     let parts = field.metadata().get(ORIGIN).and_then(|text| text.split_once(' '));
     let numbers = parts.and_then(|(table, column)| {
