@@ -109,7 +109,7 @@ def venv(name):
 
 def tokio_postgres(*more):
     environment = {**os.environ, "CARGO_TARGET_DIR": str(CACHE / "rust")}
-    _run(["cargo", "build", "--quiet", "--locked", "--manifest-path", HERE / "rust/Cargo.toml", *more], env=environment)
+    _run(["cargo", "build", "--quiet", "--manifest-path", HERE / "rust/Cargo.toml", *more], env=environment)
 
 
 def sqlx():
