@@ -52,6 +52,7 @@ mod settings;
 mod show;
 mod signals;
 mod state;
+mod temporary;
 mod transaction;
 mod values;
 mod views;

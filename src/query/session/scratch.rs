@@ -16,16 +16,15 @@ use futures::StreamExt;
 use hashbrown::HashSet;
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName,
-    ObjectNamePart, OnCommit, Query, SelectItem, SetExpr, Statement, TableFactor, TableObject,
+    ObjectNamePart, Query, SelectItem, SetExpr, Statement, TableFactor, TableObject,
     TableWithJoins, Update, UpdateTableFromKind, Value, VisitMut, VisitorMut,
 };
 
-use crate::engine::scratch::{ScratchRows, Temporary};
-use crate::engine::{Defined, Transaction};
+use crate::engine::Transaction;
+use crate::engine::scratch::ScratchRows;
 use crate::error::{Error, Result, SqlState};
 use crate::model::access::Privilege;
 use crate::model::column::UTC;
-use crate::model::definition::Existence;
 use crate::model::names::quote_name;
 use crate::model::relation::{
     Relation, RelationBody, RelationColumn, RelationDefinition, RelationKind, RelationName,
@@ -41,7 +40,7 @@ use crate::query::session::names::Target;
 use crate::query::session::plan::PlannedQuery;
 use crate::query::session::relations::folded;
 use crate::query::session::transaction::{CommitGate, TransactionStatus};
-use crate::query::session::{Inner, Notice, Outcome, prepare};
+use crate::query::session::{Inner, Outcome, prepare};
 use crate::query::tables::provider::of_scratch;
 use crate::query::tables::scratch::field_of;
 use crate::storage::part::FRAGMENT_ID;
@@ -784,64 +783,5 @@ impl Inner {
         }
         drop(self.accept());
         self.transaction.lock().writes.clone()
-    }
-
-    /// Puts other temporary relations in the place of those that there are; plans that name them are
-    /// stale.
-    pub(super) fn set_temporary(&self, temporary: Temporary) {
-        self.binding.set_temporary(Arc::new(temporary));
-        self.settings_version.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// Notes what happens to a temporary table at the end of a transaction.
-    pub(super) fn at_commit(&self, table: &str, what: OnCommit) {
-        let mut at_commit = self.at_commit.lock();
-        match what {
-            OnCommit::PreserveRows => at_commit.remove(table),
-            what => at_commit.insert(table.to_owned(), what),
-        };
-    }
-
-    /// Ends the transaction that a statement outside of blocks is.
-    ///
-    /// # Errors
-    /// As [`Inner::end_temporary`].
-    pub(super) fn end_statement_alone(&self) -> Result<()> {
-        let idle = self.transaction.lock().status == TransactionStatus::Idle;
-        if idle { self.end_temporary() } else { Ok(()) }
-    }
-
-    /// Does what is to be done with temporary tables at the end of a transaction.
-    ///
-    /// # Errors
-    /// None that a table which is there gives.
-    pub(super) fn end_temporary(&self) -> Result<()> {
-        let at_commit = self.at_commit.lock().clone();
-        if at_commit.is_empty() {
-            return Ok(());
-        }
-        let mut temporary = self.binding.temporary().as_ref().clone();
-        let database = &self.server.database;
-        for (table, what) in at_commit {
-            let name = RelationName::new(TEMPORARY_SCHEMA, &table);
-            let Some(relation) = temporary.relations().get(&name).cloned() else {
-                self.at_commit.lock().remove(&table);
-                continue;
-            };
-            if what == OnCommit::Drop {
-                let (kind, existence) = (RelationKind::Table, Existence::Lenient);
-                let drop = RelationDefinition::Drop { name, kind, existence, cascade: true };
-                let Defined { notice, .. } = temporary.define(database, drop)?;
-                notice.into_iter().for_each(|notice| self.notice(Notice::new(notice)));
-                self.at_commit.lock().remove(&table);
-            } else {
-                let rows = temporary.state().scratch_rows(relation.id)?;
-                if !rows.is_empty() {
-                    temporary.change_rows(database, &name, &relation, rows, &[])?;
-                }
-            }
-        }
-        self.set_temporary(temporary);
-        Ok(())
     }
 }
